@@ -1,0 +1,1 @@
+//! What black-box tests need around the program.
