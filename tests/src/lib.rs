@@ -1,1 +1,22 @@
-//! What black-box tests need around the program.
+//! What black-box tests need around the program: a node, a liar in front of it, a receiver of alerts, and the program
+//! itself as a process that can be killed.
+//!
+//! ```text
+//!  Program (cofferdam) ──JSON-RPC──▶ Proxy (faults by rule) ──▶ Anvil (a real node)
+//!        └──────────────webhooks──▶ Receiver (may refuse)
+//! ```
+//! Nothing here waits for a time to pass: [`wait::until`] waits for a condition, and panics with its name when it does
+//! not come true. Everything is killed when it is dropped.
+//!
+//! **Invariant:** nothing here links a room of the program. What a test knows, a user could see too.
+
+pub mod anvil;
+pub mod proxy;
+pub mod receiver;
+pub mod rpc;
+pub mod wait;
+
+pub use anvil::Anvil;
+pub use proxy::{Fault, Injected, Proxy};
+pub use receiver::{Delivery, Receiver};
+pub use rpc::{Rpc, RpcError};

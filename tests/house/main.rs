@@ -1,0 +1,1 @@
+//! The house rules, so that nobody has to remember them.
