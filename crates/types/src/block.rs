@@ -151,6 +151,15 @@ pub struct Receipt {
     pub logs: Vec<Log>,
 }
 
+/// A validator's withdrawal to an account (EIP-4895): it changes a balance without a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Who receives.
+    pub address: Address,
+    /// How much, in gwei as the protocol counts it.
+    pub amount_gwei: u64,
+}
+
 /// A block with all its transactions, and their receipts where they were fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
@@ -158,8 +167,10 @@ pub struct Block {
     pub header: Header,
     /// In block order.
     pub transactions: Vec<Transaction>,
-    /// Same order and length as `transactions`.
+    /// Same order and length as `transactions`; empty when they were not fetched.
     pub receipts: Vec<Receipt>,
+    /// In block order; empty before Shanghai.
+    pub withdrawals: Vec<Withdrawal>,
 }
 
 /// A change of the canonical chain.

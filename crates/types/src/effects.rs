@@ -290,7 +290,7 @@ pub struct Effects {
     pub gas_used: u64,
     /// The call tree, failed frames included (see [`Call::effective`]). Empty when only the receipt is known.
     pub calls: Vec<Call>,
-    /// Calldata of all calls, end to end.
+    /// Calldata of all calls, end to end, each cut at 4,096 bytes and all together at 4 MiB.
     pub calldata: Vec<u8>,
     /// Kept logs only, in order.
     pub logs: Vec<EmittedLog>,
@@ -302,6 +302,8 @@ pub struct Effects {
     pub movements: Vec<Movement>,
     /// Token balances of protected accounts, looked at rather than believed.
     pub checks: Vec<BalanceCheck>,
+    /// Balances that should have been looked at and were not, because one transaction named too many.
+    pub unchecked: u32,
 }
 
 impl Effects {
@@ -317,6 +319,7 @@ impl Effects {
             code_changes: Vec::new(),
             movements: Vec::new(),
             checks: Vec::new(),
+            unchecked: 0,
         }
     }
 

@@ -22,6 +22,7 @@ mod units;
 
 pub use block::{
     AccessListItem, Authorization, Block, BlockRef, ChainUpdate, Header, PendingTx, PendingUpdate, Receipt, Transaction,
+    Withdrawal,
 };
 pub use clock::{Clock, ManualClock};
 pub use effects::{
