@@ -1,0 +1,17 @@
+//! Drills: a whole incident on the chain inside the process, and what it shows.
+//!
+//! ```text
+//! scenario x lane -> runner -> report (facts) -> screen (lines, table)
+//!                                            -> html   (one page, charts)
+//!                                            -> JSON
+//! ```
+//! Start at [`report`]. Nothing that shows a drill may change what is in the report.
+
+pub mod amount;
+pub mod charts;
+pub mod html;
+pub mod report;
+pub mod screen;
+
+#[cfg(test)]
+pub(crate) mod fixture;

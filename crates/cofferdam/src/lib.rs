@@ -1,0 +1,16 @@
+//! The command line of Cofferdam: wires the rooms together, owns the clock, the environment and the exit code.
+//!
+//! ```text
+//! cli -> commands::{drill, watch, simulate, bench, record, config, incident}
+//!          |-> config     one file, every mistake at once
+//!          |-> guard      the loop over chain, evm, detect, respond and incident
+//!          |-> telemetry  logs, metrics, health, the system's clock
+//!          '-> drill      what a drill shows
+//! ```
+//! Start at [`cli`].
+//!
+//! **Invariant:** results go to standard output and everything else to standard error; no other crate reads the
+//! environment, the system's clock or a secret's file name from the configuration.
+
+pub mod drill;
+pub mod printable;

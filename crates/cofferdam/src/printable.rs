@@ -1,0 +1,78 @@
+//! Makes strings from outside harmless to look at: on a terminal, in a log, in a page.
+//!
+//! A token's name, a revert reason or a label can hold escape sequences that repaint a terminal, or marks that turn
+//! the direction of text so that an address reads backwards. They are shown as what they are, never obeyed. This does
+//! not escape HTML: the templates do that.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// `text` with control characters, direction marks and invisible characters written as `<U+202E>`.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_treacherous) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_treacherous(character) {
+            // Writing to a `String` cannot fail.
+            let _ = write!(clean, "<U+{:04X}>", u32::from(character));
+        } else {
+            clean.push(character);
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// Like [`printable`], cut to `limit` characters with `...` in place of the rest.
+pub fn shortened(text: &str, limit: usize) -> String {
+    let clean = printable(text);
+    if clean.chars().count() <= limit {
+        return clean.into_owned();
+    }
+    let mut short: String = clean.chars().take(limit.saturating_sub(3)).collect();
+    short.push_str("...");
+    short
+}
+
+/// First and last digits of a long hexadecimal name, `0x1234..abcd`: enough to tell two apart on a screen.
+pub fn abbreviated(hex: &str) -> String {
+    match (hex.get(..6), hex.len().checked_sub(4).and_then(|tail| hex.get(tail..))) {
+        (Some(head), Some(tail)) if hex.len() > 14 => format!("{head}..{tail}"),
+        _ => hex.to_owned(),
+    }
+}
+
+fn is_treacherous(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            // Direction marks, overrides and isolates.
+            '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            // Line and paragraph separators, byte order mark, interlinear marks, tags.
+            | '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_direction_overrides_are_shown_and_not_obeyed() {
+        assert_eq!(printable("red \u{1b}[31m"), "red <U+001B>[31m");
+        assert_eq!(printable("evil\u{202e}txt"), "evil<U+202E>txt");
+        assert_eq!(printable("plain ü 漢"), "plain ü 漢");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character_and_not_inside_one() {
+        assert_eq!(shortened("üüüüüüüü", 6), "üüü...");
+        assert_eq!(shortened("short", 6), "short");
+    }
+
+    #[test]
+    fn only_long_names_are_abbreviated() {
+        assert_eq!(abbreviated("0x1234567890abcdef"), "0x1234..cdef");
+        assert_eq!(abbreviated("0x1234"), "0x1234");
+        assert_eq!(abbreviated("üüüüüüüüüü"), "üüü..üü");
+    }
+}
