@@ -147,6 +147,11 @@ pub enum OperatorAlert {
         /// Why: role lost, no gas money, already paused, ...
         reason: String,
     },
+    /// A lever that was not ready works again.
+    LeverReady {
+        /// The lever's name.
+        lever: String,
+    },
     /// The record could not be written and what acts goes on from the space set aside.
     StorageFull {
         /// In words.

@@ -1,0 +1,483 @@
+//! Sees sent plans through, block by block: mined or not, read back, raised, reopened by a reorg, undone by people.
+//!
+//! A plan is confirmed by what the chain answers, never by what we sent. First everything is asked, then everything is
+//! decided in one synchronous stretch, then what was recorded is handed out.
+
+use alloy_primitives::{Address, B256};
+use cofferdam_evm::Engine;
+use cofferdam_types::{BlockRef, Header, Judge, ModuleId, OperatorAlert, PlanId};
+
+use crate::channel::{Mined, Reading};
+use crate::fees::Price;
+use crate::lever::read_closed;
+use crate::plan::{Confirmed, NotRecorded, Sent};
+use crate::reprice::Repriced;
+use crate::responder::{Active, PlanAnswer, RespondError, Responder};
+use crate::trial::{Aftermath, Attack, aftermath, findings_now, is_closed};
+
+/// Heads in a row after which a nonce that nobody fills is believed.
+const GAP_HEADS: u32 = 3;
+
+/// What a block, a reorg or a restart changed.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// A dearer offer with the same nonce is out.
+    Repriced {
+        /// The plan.
+        plan: PlanId,
+        /// Hash of the new offer.
+        transaction: B256,
+        /// The new offer.
+        price: Price,
+    },
+    /// Still not mined, and the caps allow no dearer offer: the last one was handed out again.
+    AtCap {
+        /// The plan.
+        plan: PlanId,
+    },
+    /// The same bytes were handed out again, after a restart or a reorg.
+    Resent {
+        /// The plan.
+        plan: PlanId,
+    },
+    /// Mined and read back.
+    Confirmed {
+        /// The plan.
+        plan: PlanId,
+        /// Its module.
+        module: ModuleId,
+        /// Hash of the transaction that was mined.
+        transaction: B256,
+        /// Where.
+        block: BlockRef,
+        /// What was read back, in words.
+        read_back: String,
+    },
+    /// It cannot reach its goal any more.
+    Failed {
+        /// The plan.
+        plan: PlanId,
+        /// In words.
+        reason: String,
+    },
+    /// The target is open again: people undid it.
+    Undone {
+        /// The plan.
+        plan: PlanId,
+    },
+    /// After a failure another attempt was decided on.
+    Tried(PlanAnswer),
+    /// A lever would not work if it were needed now.
+    NotReady {
+        /// The lever.
+        lever: String,
+        /// In words.
+        reason: String,
+    },
+    /// A lever works again.
+    Ready {
+        /// The lever.
+        lever: String,
+    },
+}
+
+/// What the endpoints said about one plan.
+#[derive(Default)]
+struct Observed {
+    mined: Option<(B256, Mined)>,
+    /// An endpoint failed, so "not mined" is not known.
+    unknown: bool,
+    readings: Vec<Reading>,
+}
+
+/// A plan that failed, and what it was against.
+struct Retry {
+    module: ModuleId,
+    attack: Attack,
+    findings: Vec<cofferdam_types::Finding>,
+}
+
+/// Where a plan stands after a block.
+enum Fate {
+    Waiting(Box<Active>),
+    Confirmed(Confirmed),
+    Failed(Option<Box<Retry>>),
+}
+
+impl Responder {
+    /// Follows every plan at the engine's head: confirms, raises, fails, tries again, and looks after the levers.
+    ///
+    /// To be called once a block, after the engine has executed it and after [`Self::on_reorg`] where there was one.
+    ///
+    /// # Errors
+    /// [`RespondError`] when the record failed. Nothing is lost: the next call takes up where this one broke off.
+    pub async fn on_head(&mut self, engine: &mut Engine, judge: &dyn Judge) -> Result<Vec<Progress>, RespondError> {
+        self.load()?;
+        self.learn_purses(true).await;
+        let mut observed = Vec::with_capacity(self.active.len());
+        for index in 0..self.active.len() {
+            observed.push(self.observe(index).await);
+        }
+        let mut progress = Vec::new();
+        let mut broken = self.follow_all(observed, engine, judge, &mut progress);
+        broken = broken.and(self.watch_closed(engine, &mut progress));
+        match self.check_readiness(engine) {
+            Ok(told) => progress.extend(told),
+            Err(error) => broken = broken.and(Err(error)),
+        }
+        self.forget_old_refusals(engine.head().number);
+        let mut sent = self.flush().await;
+        for step in &mut progress {
+            if let Progress::Tried(PlanAnswer { reply: crate::Reply::Sent { plan, deliveries, .. }, .. }) = step {
+                *deliveries = sent.remove(plan).unwrap_or_default();
+            }
+        }
+        broken.map(|()| progress)
+    }
+
+    /// Takes back confirmations on blocks that left the chain: those plans are sent again, with the same bytes.
+    ///
+    /// # Errors
+    /// [`RespondError`] when the record failed.
+    pub async fn on_reorg(&mut self, dropped: &[BlockRef]) -> Result<Vec<Progress>, RespondError> {
+        self.load()?;
+        let mut progress = Vec::new();
+        let broken = self.reopen_where(|plan| dropped.contains(&plan.block()), &mut progress);
+        self.flush().await;
+        broken.map(|()| progress)
+    }
+
+    /// Reopens the confirmed plans that `gone` names.
+    pub(crate) fn reopen_where(
+        &mut self,
+        gone: impl Fn(&Confirmed) -> bool,
+        progress: &mut Vec<Progress>,
+    ) -> Result<(), RespondError> {
+        let mut broken = Ok(());
+        for plan in std::mem::take(&mut self.closed) {
+            if !gone(&plan) {
+                self.closed.push(plan);
+                continue;
+            }
+            match plan.reopen(&self.book) {
+                Ok(sent) => {
+                    progress.push(Progress::Resent { plan: sent.id() });
+                    self.outgoing.push(sent.id());
+                    self.active.push(Active::restored(sent));
+                }
+                Err(failed) => {
+                    let NotRecorded { plan, error } = *failed;
+                    self.closed.push(plan);
+                    broken = broken.and(Err(error.into()));
+                }
+            }
+        }
+        broken
+    }
+
+    /// Asks the endpoints about one plan. Receipts are asked for only once its nonce is used.
+    async fn observe(&mut self, index: usize) -> Observed {
+        let mut observed = Observed::default();
+        let Some(active) = self.active.get(index) else { return observed };
+        let sent = &active.sent;
+        let unused = self.purses.get(&sent.from()).is_some_and(|purse| purse.latest_nonce <= sent.nonce());
+        if unused {
+            return observed;
+        }
+        for transaction in sent.transactions() {
+            match self.channel.mined(transaction).await {
+                Ok(Some(mined)) => {
+                    observed.mined = Some((transaction, mined));
+                    break;
+                }
+                Ok(None) => {}
+                Err(_) => observed.unknown = true,
+            }
+        }
+        let (lever, against, unknown_attack) = (sent.lever().clone(), sent.against(), active.attack.is_none());
+        if let Some((_, mined)) = observed.mined.filter(|(_, mined)| mined.success) {
+            observed.readings = self.channel.read(lever.target(), lever.is_closed_call(), mined.block).await;
+        }
+        if unknown_attack {
+            let known = self.channel.transaction(against).await.ok().flatten();
+            let attack = known.map(Attack::mined);
+            if let Some(active) = self.active.get_mut(index) {
+                active.attack = attack;
+            }
+        }
+        observed
+    }
+
+    fn follow_all(
+        &mut self,
+        observed: Vec<Observed>,
+        engine: &mut Engine,
+        judge: &dyn Judge,
+        progress: &mut Vec<Progress>,
+    ) -> Result<(), RespondError> {
+        let lane: Vec<(Address, u64)> =
+            self.active.iter().map(|active| (active.sent.from(), active.sent.nonce())).collect();
+        let mut broken = Ok(());
+        let mut retries = Vec::new();
+        for (active, seen) in std::mem::take(&mut self.active).into_iter().zip(observed) {
+            let followed = match seen.mined {
+                Some((transaction, mined)) => {
+                    self.settle(active, transaction, mined, &seen.readings, engine, judge, progress)
+                }
+                None if seen.unknown => Ok(Fate::Waiting(Box::new(active))),
+                None => self.wait_on(active, &lane, engine, progress),
+            };
+            match followed {
+                Ok(Fate::Waiting(active)) => self.active.push(*active),
+                Ok(Fate::Confirmed(plan)) => self.closed.push(plan),
+                Ok(Fate::Failed(retry)) => retries.extend(retry),
+                Err((active, error)) => {
+                    self.active.push(*active);
+                    broken = broken.and(Err(error));
+                }
+            }
+        }
+        for retry in retries {
+            let again =
+                self.try_again(*retry, engine, judge).map(|answer| progress.extend(answer.map(Progress::Tried)));
+            broken = broken.and(again);
+        }
+        broken
+    }
+
+    /// A plan whose transaction is in a block.
+    #[expect(clippy::too_many_arguments, reason = "what one plan needs to be judged by, used in one place")]
+    fn settle(
+        &mut self,
+        mut active: Active,
+        transaction: B256,
+        mined: Mined,
+        readings: &[Reading],
+        engine: &mut Engine,
+        judge: &dyn Judge,
+        progress: &mut Vec<Progress>,
+    ) -> Result<Fate, (Box<Active>, RespondError)> {
+        let head = engine.head().block_ref();
+        let other_branch = mined.block.number == head.number && mined.block != head;
+        if mined.block.number > head.number || other_branch {
+            return Ok(Fate::Waiting(Box::new(active)));
+        }
+        let number = mined.block.number;
+        if !mined.success {
+            return self.give_up(active, format!("{transaction} was mined in block {number} and reverted"), progress);
+        }
+        let names = |wanted: Option<bool>| {
+            let said = |reading: &&Reading| reading.answer.as_ref().ok().and_then(read_closed) == wanted;
+            let told = readings.iter().filter(|reading| reading.answer.is_ok() || wanted.is_none());
+            told.filter(said).map(|reading| reading.endpoint.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let (closed, open) = (names(Some(true)), names(Some(false)));
+        if closed.is_empty() && open.is_empty() {
+            return Ok(Fate::Waiting(Box::new(active)));
+        }
+        if closed.is_empty() {
+            let reason = format!("{transaction} was mined in block {number}, and the target still says open ({open})");
+            return self.give_up(active, reason, progress);
+        }
+        if !open.is_empty() {
+            if !active.told_disagreement {
+                let detail = format!(
+                    "says that the target of plan {} is open in block {number}, {closed} say closed",
+                    active.sent.id()
+                );
+                let told = self.book.alert(OperatorAlert::Endpoint { name: open, detail });
+                if let Err(error) = told {
+                    return Err((Box::new(active), error.into()));
+                }
+                active.told_disagreement = true;
+            }
+            return Ok(Fate::Waiting(Box::new(active)));
+        }
+        let after = match self.words_after(&active, mined.block, engine, judge) {
+            Some(Ok(after)) => after,
+            Some(Err(reason)) => return self.give_up(active, reason, progress),
+            None => return Ok(Fate::Waiting(Box::new(active))),
+        };
+        let read_back = format!("the target says closed in block {number} ({closed}); {after}");
+        let module = active.sent.lever().module().clone();
+        let plan = active.sent.id();
+        let Active { sent, .. } = active.clone();
+        match sent.confirm(&self.book, transaction, mined.block, read_back.clone()) {
+            Ok(confirmed) => {
+                progress.push(Progress::Confirmed { plan, module, transaction, block: mined.block, read_back });
+                Ok(Fate::Confirmed(confirmed))
+            }
+            Err(failed) => Err((Box::new(active), failed.error.into())),
+        }
+    }
+
+    /// What the attack does now: in words when it is harmless, the reason to give up when not, `None` when it cannot be
+    /// told yet.
+    fn words_after(
+        &self,
+        active: &Active,
+        block: BlockRef,
+        engine: &mut Engine,
+        judge: &dyn Judge,
+    ) -> Option<Result<String, String>> {
+        let Some(attack) = &active.attack else {
+            return Some(Ok("the attack is not known to any endpoint any more and was not tried again".to_owned()));
+        };
+        let lever = active.sent.lever();
+        match aftermath(engine, judge, lever.module(), attack).ok()? {
+            Aftermath::Harmless(ends) => Some(Ok(format!("the attack, tried again on the head, {ends} without harm"))),
+            Aftermath::Harmful => {
+                let reopened = engine.head().number > block.number && is_closed(engine, lever).ok()? == Some(false);
+                Some(if reopened {
+                    Ok("it has been opened again since".to_owned())
+                } else {
+                    Err(format!("the target says closed in block {}, and the attack still does harm", block.number))
+                })
+            }
+        }
+    }
+
+    /// A plan whose transaction is in no block: its nonce is free, used by another, or behind a gap.
+    fn wait_on(
+        &mut self,
+        mut active: Active,
+        lane: &[(Address, u64)],
+        engine: &mut Engine,
+        progress: &mut Vec<Progress>,
+    ) -> Result<Fate, (Box<Active>, RespondError)> {
+        let head = engine.head().clone();
+        let (from, nonce) = (active.sent.from(), active.sent.nonce());
+        if let Some(purse) = self.purses.get(&from).copied() {
+            if purse.latest_nonce > nonce {
+                // One endpoint may know the nonce before another knows the receipt: believed at the second head.
+                return match active.taken_at {
+                    Some(first) if first != head.number => {
+                        let reason =
+                            format!("nonce {nonce} of {from} was used by a transaction that is not this plan's");
+                        self.give_up(active, reason, progress)
+                    }
+                    Some(_) | None => {
+                        active.taken_at = Some(head.number);
+                        Ok(Fate::Waiting(Box::new(active)))
+                    }
+                };
+            }
+            active.taken_at = None;
+            let next = purse.latest_nonce;
+            let filled = next == nonce || purse.pending_nonce > next || lane.contains(&(from, next));
+            active.heads_behind_gap = if filled { 0 } else { active.heads_behind_gap.saturating_add(1) };
+            if active.heads_behind_gap >= GAP_HEADS {
+                let reason = format!("nonce {nonce} of {from} waits behind nonce {next}, which nobody fills");
+                return self.give_up(active, reason, progress);
+            }
+        }
+        self.offer_again(active, &head, engine, progress)
+    }
+
+    fn offer_again(
+        &mut self,
+        mut active: Active,
+        head: &Header,
+        engine: &mut Engine,
+        progress: &mut Vec<Progress>,
+    ) -> Result<Fate, (Box<Active>, RespondError)> {
+        if active.offered_at == Some(head.block_ref()) {
+            return Ok(Fate::Waiting(Box::new(active)));
+        }
+        let plan = active.sent.id();
+        let repriced = match self.reprice(&mut active, engine) {
+            Ok(repriced) => repriced,
+            Err(error) => return Err((Box::new(active), error)),
+        };
+        match repriced {
+            Repriced::Raised => {
+                let (transaction, price) = (active.sent.transaction(), active.sent.price());
+                progress.push(Progress::Repriced { plan, transaction, price });
+            }
+            Repriced::AtCap => progress.push(Progress::AtCap { plan }),
+            Repriced::Kept => {}
+            Repriced::Silenced => return Ok(Fate::Waiting(Box::new(active))),
+        }
+        self.outgoing.push(plan);
+        Ok(Fate::Waiting(Box::new(active)))
+    }
+
+    /// Ends a plan without success, tells the operator, and keeps what another attempt needs.
+    fn give_up(
+        &mut self,
+        active: Active,
+        reason: String,
+        progress: &mut Vec<Progress>,
+    ) -> Result<Fate, (Box<Active>, RespondError)> {
+        let Active { sent, attack, findings, .. } = active.clone();
+        let (plan, module, lever) = (sent.id(), sent.lever().module().clone(), sent.lever().name().to_owned());
+        let failed = match sent.fail(&self.book, reason.clone()) {
+            Ok(failed) => failed,
+            Err(failed) => return Err((Box::new(active), failed.error.into())),
+        };
+        // The plan has ended on the record; an alert that cannot be written must not bring it back.
+        if let Err(error) = self.alert_lever(&lever, format!("plan {}: {reason}", failed.id())) {
+            tracing::error!(%plan, %error, "the failure of a plan could not be told");
+        }
+        progress.push(Progress::Failed { plan, reason });
+        Ok(Fate::Failed(attack.map(|attack| Box::new(Retry { module, attack, findings }))))
+    }
+
+    /// Another attempt, under a new id, by all the rules: the trial refuses it when the target is closed by now.
+    fn try_again(
+        &mut self,
+        retry: Retry,
+        engine: &mut Engine,
+        judge: &dyn Judge,
+    ) -> Result<Option<PlanAnswer>, RespondError> {
+        let Retry { module, attack, mut findings } = retry;
+        if findings.is_empty() {
+            // After a restart they are not in memory: the judge is asked again.
+            findings = findings_now(engine, judge, &attack).unwrap_or_default();
+        }
+        if findings.is_empty() {
+            return Ok(None);
+        }
+        let start = self.book.micros();
+        self.decide(&module, &attack, &findings, engine, judge, start).map(Some)
+    }
+
+    /// Notices that people opened what a plan had closed.
+    fn watch_closed(&mut self, engine: &mut Engine, progress: &mut Vec<Progress>) -> Result<(), RespondError> {
+        let head = engine.head().number;
+        let mut broken = Ok(());
+        for plan in std::mem::take(&mut self.closed) {
+            let reopened = head >= plan.block().number && matches!(is_closed(engine, plan.lever()), Ok(Some(false)));
+            if !reopened {
+                self.closed.push(plan);
+                continue;
+            }
+            match plan.undone(&self.book, format!("the target says open in block {head}")) {
+                Ok(undone) => progress.push(Progress::Undone { plan: undone.id() }),
+                Err(failed) => {
+                    let NotRecorded { plan, error } = *failed;
+                    self.closed.push(plan);
+                    broken = broken.and(Err(error.into()));
+                }
+            }
+        }
+        broken
+    }
+}
+
+impl Active {
+    /// A plan of which only the record is known.
+    pub(crate) const fn restored(sent: Sent) -> Self {
+        Self {
+            sent,
+            attack: None,
+            rival: None,
+            findings: Vec::new(),
+            offered_at: None,
+            taken_at: None,
+            heads_behind_gap: 0,
+            told_disagreement: false,
+            told_cap: false,
+        }
+    }
+}
