@@ -231,3 +231,52 @@ impl Builder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::unwrap_used, reason = "tests")]
+
+    use alloy_eips::eip1559::calc_next_block_base_fee;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// EIP-1559's own pseudo code.
+    fn eip1559(used: u128, limit: u128, base: u128) -> u128 {
+        let target = limit / 2;
+        if used == target {
+            base
+        } else if used > target {
+            base + (base * (used - target) / target / 8).max(1)
+        } else {
+            base - base * (target - used) / target / 8
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_base_fee_follows_the_rule_of_eip_1559(
+            limit in 10_000..100_000_000_u64,
+            share in 0..=1_000_u64,
+            base in 0..10_000_000_000_000_u64,
+        ) {
+            let used = limit / 1_000 * share;
+            let parent = ConsensusHeader {
+                gas_limit: limit,
+                gas_used: used,
+                base_fee_per_gas: Some(base),
+                ..ConsensusHeader::default()
+            };
+            let next = next_base_fee(&parent);
+            prop_assert_eq!(u128::from(next), eip1559(used.into(), limit.into(), base.into()));
+            prop_assert_eq!(next, calc_next_block_base_fee(used, limit, base, BaseFeeParams::ethereum()));
+        }
+    }
+
+    #[test]
+    fn randomness_differs_by_seed_height_and_rewrite() {
+        let all = [randao(0, 0, 0), randao(1, 0, 0), randao(0, 1, 0), randao(0, 0, 1)];
+        let distinct: std::collections::BTreeSet<_> = all.into_iter().collect();
+        assert_eq!(distinct.len(), 4);
+    }
+}
