@@ -9,7 +9,7 @@ use tower::Service;
 
 /// The module as an alloy transport.
 #[derive(Clone, Debug)]
-pub struct InProcess {
+pub(crate) struct InProcess {
     methods: Methods,
 }
 

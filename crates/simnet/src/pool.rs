@@ -366,10 +366,7 @@ mod tests {
     fn a_full_lane_refuses_the_new_but_not_a_replacement() {
         let mut pool = Pool::default();
         pool.insert(Lane::Public, tx(1, 0, 100, 1), RICH, 1).unwrap();
-        assert_eq!(
-            pool.insert(Lane::Public, tx(2, 0, 100, 1), RICH, 1),
-            Err(SubmitError::PoolFull { limit: 1 })
-        );
+        assert_eq!(pool.insert(Lane::Public, tx(2, 0, 100, 1), RICH, 1), Err(SubmitError::PoolFull { limit: 1 }));
         pool.insert(Lane::Public, tx(1, 0, 200, 2), RICH, 1).unwrap();
         pool.insert(Lane::Private, tx(2, 0, 100, 1), RICH, 1).unwrap();
     }

@@ -10,10 +10,10 @@ use cofferdam_evm::{CallOutcome, CallRequest};
 use cofferdam_types::{AccountState, Block, BlockNumber, BlockRef, Header, Receipt};
 use jsonrpsee::RpcModule;
 
+use crate::client::InProcess;
 use crate::world::World;
 use crate::{
-    Config, ConfigError, Dropped, InProcess, Lane, ReorgError, ReorgKind, Reorged, Serving, SubmitError, TimeError,
-    rpc, serve,
+    Config, ConfigError, Dropped, Lane, ReorgError, ReorgKind, Reorged, Serving, SubmitError, TimeError, rpc, serve,
 };
 
 type Job = Box<dyn FnOnce(&mut World) + Send>;

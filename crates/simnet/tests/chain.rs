@@ -3,7 +3,9 @@
 
 mod common;
 
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEip7702, TxEnvelope, TxLegacy};
+use alloy_consensus::{
+    SignableTransaction, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEip7702, TxEnvelope, TxLegacy,
+};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_eips::eip4844::{Blob, BlobTransactionSidecar, Bytes48};
 use alloy_eips::eip7594::BlobTransactionSidecarVariant;
@@ -60,7 +62,9 @@ fn refusals_use_the_words_of_geth() {
     let refused = |raw: &[u8]| net.submit(raw).unwrap_err().to_string();
     assert_eq!(refused(&raw), "already known");
     assert_eq!(refused(&a.tx(0, EVE, 2, Bytes::new(), 1)), "replacement transaction underpriced");
-    assert!(refused(&a.tx(1, EVE, 2_000 * COIN, Bytes::new(), 1)).starts_with("insufficient funds for gas * price + value"));
+    assert!(
+        refused(&a.tx(1, EVE, 2_000 * COIN, Bytes::new(), 1)).starts_with("insufficient funds for gas * price + value")
+    );
     net.mine();
     assert_eq!(refused(&raw), "already known");
     assert!(refused(&a.tx(0, EVE, 2, Bytes::new(), 1)).starts_with("nonce too low"));
@@ -176,7 +180,10 @@ fn a_reorg_can_forget_empty_or_replace() {
     net.reorg(3, &ReorgKind::Replace(vec![vec![raw.clone()]])).unwrap();
     assert_eq!(net.receipt(hash).unwrap().0, net.head());
     let height = net.head().number.0;
-    assert_eq!(net.reorg(height + 1, &ReorgKind::Empty(Orphans::Forget)), Err(ReorgError::TooDeep { depth: height + 1, height }));
+    assert_eq!(
+        net.reorg(height + 1, &ReorgKind::Empty(Orphans::Forget)),
+        Err(ReorgError::TooDeep { depth: height + 1, height })
+    );
     assert_eq!(net.reorg(0, &ReorgKind::Empty(Orphans::Forget)), Err(ReorgError::Zero));
     let bad = net.reorg(1, &ReorgKind::Replace(vec![vec![raw, Bytes::from_static(b"no")]])).unwrap_err();
     assert!(matches!(bad, ReorgError::Transaction { block: 0, index: 1, .. }), "{bad}");
@@ -193,8 +200,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let send = (0..4_u8, any::<bool>(), any::<bool>(), 0..9_u64, 1..9_u8);
-    let send = send
-        .prop_map(|(actor, contract, private, amount, tip)| Step::Send { actor, contract, private, amount, tip });
+    let send =
+        send.prop_map(|(actor, contract, private, amount, tip)| Step::Send { actor, contract, private, amount, tip });
     let reorg = (0..4_u8, 0..4_u8).prop_map(|(depth, kind)| Step::Reorg { depth, kind });
     prop_oneof![6 => send, 3 => Just(Step::Mine), 1 => (0..900_u16).prop_map(Step::Wait), 1 => reorg]
 }
@@ -209,7 +216,8 @@ fn run(steps: &[Step]) -> (Simnet, Vec<String>) {
                 let actor = Actor::new(*actor);
                 let nonce = net.account(actor.address()).nonce + u64::from(*private);
                 let to = if *contract { STORE } else { EVE };
-                let raw = actor.tx(nonce, to, u128::from(*amount) * u128::from(!*contract), word(*amount), u128::from(*tip));
+                let raw =
+                    actor.tx(nonce, to, u128::from(*amount) * u128::from(!*contract), word(*amount), u128::from(*tip));
                 let sent = if *private { net.submit_private(&raw) } else { net.submit(&raw) };
                 refusals.extend(sent.err().map(|error| error.to_string()));
             }
@@ -282,7 +290,10 @@ async fn the_private_lane_shows_in_no_pending_view() {
     assert_eq!(ask(&client, "txpool_status", json!([])).await, json!({"pending": "0x1", "queued": "0x0"}));
     assert_eq!(ask(&client, "eth_getTransactionByHash", json!([secret])).await, Value::Null);
     assert_eq!(ask(&client, "eth_getTransactionCount", json!([a.address(), "pending"])).await, "0x0");
-    assert_eq!(ask(&client, "eth_getStorageAt", json!([STORE, "0x0", "pending"])).await, json!(B256::from(U256::from(7))));
+    assert_eq!(
+        ask(&client, "eth_getStorageAt", json!([STORE, "0x0", "pending"])).await,
+        json!(B256::from(U256::from(7)))
+    );
     // Looking at the pending block left no trace.
     let block = net.mine();
     assert_eq!(net.block(block.number).unwrap().transactions[0].hash, secret);
@@ -343,7 +354,8 @@ fn all_transaction_types_are_mined() {
         assert_eq!((mined, receipt.success), (block, Some(true)));
     }
     assert_eq!(net.account(authority.address()).code[..3], [0xef, 0x01, 0x00]);
-    let frame = CallRequest { from: EVE, to: Some(authority.address()), value: U256::ZERO, data: Bytes::new(), gas: 100_000 };
+    let frame =
+        CallRequest { from: EVE, to: Some(authority.address()), value: U256::ZERO, data: Bytes::new(), gas: 100_000 };
     assert_eq!(net.call(&frame).result, ViewResult::Returned(word(0)));
 }
 
