@@ -1,1 +1,42 @@
-//! stub
+//! The record: what was found, what was done about it and what people were told, as a chain of hashes in SQLite.
+//!
+//! ```text
+//! Batch ─▶ Store::commit ─▶ place (which incident) ─▶ link (hash) ─▶ index (tables) ─▶ one transaction
+//!                │                                                        └── message ─▶ Outbox ─▶ webhooks
+//!                └── query: incidents, plans      export ─▶ bundle ─▶ verify (offline, also of the database)
+//! ```
+//! Start at [`Store`], which is the [`Journal`](cofferdam_types::Journal) of the other rooms; then `append`.
+//!
+//! **Invariant:** the events are the truth and are only ever appended; everything else in the database is a function of
+//! them or the state of deliveries. Nothing is reported as written that is not on disk. No clock is read and no
+//! randomness used: the same batches make the same record.
+//!
+//! Deliberately absent: signatures over the head (a hash noted elsewhere, as every message carries one, does that
+//! today), BagIt containers, and any way to change or delete an event.
+
+mod append;
+mod canonical;
+mod export;
+mod index;
+mod inspect;
+mod lifecycle;
+mod link;
+mod message;
+mod naming;
+mod options;
+mod outbox;
+mod place;
+mod query;
+mod reserve;
+mod session;
+mod sql;
+mod store;
+mod verify;
+
+pub use inspect::OpenError;
+pub use lifecycle::is_legal;
+pub use options::Options;
+pub use outbox::{DeliveryOptions, Outbox, OutboxError, Receiver, Secret, SecretError};
+pub use query::{Action, DeadLetter, Entry, Loss, Summary, Timeline};
+pub use store::{ChangeError, Store};
+pub use verify::{Verified, VerifyError, verify, verify_bundle};

@@ -77,8 +77,10 @@ pub enum PlanStep {
         /// The nonce: the same for every re-pricing of one plan.
         nonce: u64,
         /// Wei per gas.
+        #[serde(with = "crate::decimal")]
         max_fee_per_gas: u128,
         /// Wei per gas.
+        #[serde(with = "crate::decimal")]
         max_priority_fee_per_gas: u128,
         /// The signed bytes, so that a restart sends the same again and never another.
         raw: Bytes,

@@ -11,6 +11,7 @@
 
 mod block;
 mod clock;
+mod decimal;
 mod effects;
 mod event;
 mod execution;

@@ -1,0 +1,338 @@
+//! Appends events in one transaction, with the changes of state that follow from them.
+//!
+//! ```text
+//! batch ─▶ Session::write ─▶ BEGIN ─▶ Appender: place, hash, write, follow up ─▶ checkpoint ─▶ COMMIT
+//!                └── no space: give up the reserve, say so, once more
+//! ```
+//! Must never leave half a batch, and never report as written what is not on disk.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::B256;
+use cofferdam_types::{
+    Batch, BlockRef, Event, Finding, FindingId, IncidentId, IncidentState, Level, OperatorAlert, PlanId, PlanStep,
+    UnixMillis, Window,
+};
+use sqlx::SqliteConnection;
+
+use crate::canonical::{self, CanonicalError};
+use crate::lifecycle::{after_step, is_legal, word};
+use crate::link::{self, Record};
+use crate::place::{self, Recorded};
+use crate::session::{Gone, Session};
+use crate::{index, inspect, sql};
+
+/// Nothing of what was asked for is durable.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// SQLite said no.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// An event has no canonical text.
+    #[error("an event cannot be written down: {0}")]
+    Canonical(#[from] CanonicalError),
+    /// The reserve could not be given up.
+    #[error("the space set aside cannot be used: {0}")]
+    Reserve(#[from] std::io::Error),
+    /// A step of a plan that nobody drafted.
+    #[error("plan {0} has no draft, so its step has no incident")]
+    NoDraft(PlanId),
+    /// A change of state that names no incident.
+    #[error("a change of state from {} to {} names no incident; use `change_state`", word(*.0), word(*.1))]
+    StateWithoutIncident(IncidentState, IncidentState),
+    /// Nobody opened it.
+    #[error("there is no incident `{0}`")]
+    NoIncident(IncidentId),
+    /// The state machine does not allow it.
+    #[error("incident `{0}` is {from} and cannot become {to}", from = word(*.1), to = word(*.2))]
+    Illegal(IncidentId, IncidentState, IncidentState),
+    /// The store was opened for reading.
+    #[error("the record is open for reading only")]
+    ReadOnly,
+    /// The thread ended.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}
+
+/// What became durable.
+#[derive(Debug)]
+pub(crate) struct Written<T> {
+    /// The answer of the work.
+    pub(crate) value: T,
+    /// Whether there are new messages.
+    pub(crate) announced: bool,
+    /// Whether the space set aside is in use.
+    pub(crate) on_reserve: bool,
+}
+
+impl Session {
+    /// Writes a batch and the checkpoint.
+    ///
+    /// # Errors
+    /// [`CommitError`]: nothing was written.
+    pub(crate) async fn commit(&mut self, batch: &Batch) -> Result<Written<Vec<Option<IncidentId>>>, CommitError> {
+        let work = async |appender: &mut Appender<'_>| {
+            let mut incidents = Vec::with_capacity(batch.events.len());
+            for event in &batch.events {
+                incidents.push(appender.take(event).await?);
+            }
+            appender.close_withdrawn().await?;
+            if let Some(tip) = batch.checkpoint {
+                appender.move_checkpoint(tip).await?;
+            }
+            Ok(incidents)
+        };
+        self.write(batch.at, work).await
+    }
+
+    /// Does `work` in one transaction; a second time, on the reserve, when there is no space.
+    ///
+    /// # Errors
+    /// [`CommitError`]: nothing was written.
+    pub(crate) async fn write<T>(
+        &mut self,
+        at: UnixMillis,
+        work: impl AsyncFn(&mut Appender<'_>) -> Result<T, CommitError>,
+    ) -> Result<Written<T>, CommitError> {
+        if !self.limit_lifted {
+            self.reserve.as_mut().ok_or(CommitError::ReadOnly)?.regain();
+        }
+        let mut missing = !self.reserve.as_ref().ok_or(CommitError::ReadOnly)?.is_held();
+        self.shortage_told &= missing;
+        let tell = missing && !self.shortage_told;
+        let mut outcome = self.attempt(at, tell, &work).await;
+        if let Err(CommitError::Sql(error)) = &outcome
+            && sql::may_be_full(error)
+            && self.reserve.as_mut().ok_or(CommitError::ReadOnly)?.release()?
+        {
+            tracing::error!(%error, "no space for the record: going on in the space set aside");
+            self.lift_limit().await?;
+            missing = true;
+            outcome = self.attempt(at, true, &work).await;
+        }
+        let (value, announced) = outcome?;
+        self.shortage_told = missing;
+        Ok(Written { value, announced, on_reserve: missing })
+    }
+
+    async fn attempt<T>(
+        &mut self,
+        at: UnixMillis,
+        tell_shortage: bool,
+        work: &impl AsyncFn(&mut Appender<'_>) -> Result<T, CommitError>,
+    ) -> Result<(T, bool), CommitError> {
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let done = self.fill(at, tell_shortage, work).await;
+        if done.is_err() {
+            // SQLite has already rolled back by itself after some errors; then this fails, and nothing is left to do.
+            drop(sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await);
+        }
+        done
+    }
+
+    async fn fill<T>(
+        &mut self,
+        at: UnixMillis,
+        tell_shortage: bool,
+        work: &impl AsyncFn(&mut Appender<'_>) -> Result<T, CommitError>,
+    ) -> Result<(T, bool), CommitError> {
+        let join_window_millis = self.options.join_window_seconds.saturating_mul(1_000);
+        let (count, head) = inspect::stored_head(&mut self.connection).await?;
+        let mut appender = Appender {
+            connection: &mut self.connection,
+            at,
+            join_window_millis,
+            count,
+            head,
+            announced: false,
+            withdrawn_from: BTreeSet::new(),
+        };
+        let value = work(&mut appender).await?;
+        if tell_shortage {
+            let detail = format!(
+                "the disk of the record is full: the {} MiB set aside are in use; free some space",
+                self.options.reserve_mib
+            );
+            appender.append(None, &Event::Operator { alert: OperatorAlert::StorageFull { detail } }).await?;
+        }
+        let announced = appender.announced;
+        sqlx::raw_sql("COMMIT").execute(&mut self.connection).await?;
+        Ok((value, announced))
+    }
+}
+
+/// The end of the chain inside an open transaction.
+pub(crate) struct Appender<'c> {
+    /// For statements that belong to the same transaction.
+    pub(crate) connection: &'c mut SqliteConnection,
+    at: UnixMillis,
+    join_window_millis: u64,
+    count: u64,
+    head: B256,
+    announced: bool,
+    withdrawn_from: BTreeSet<IncidentId>,
+}
+
+impl Appender<'_> {
+    /// Places and appends one event of a batch, and what follows from it. The incident it went to.
+    async fn take(&mut self, event: &Event) -> Result<Option<IncidentId>, CommitError> {
+        match event {
+            Event::Found { finding, window, block, .. } => self.take_finding(event, finding, *window, *block).await,
+            Event::Withdrawn { finding, block, .. } => self.take_withdrawal(event, *finding, *block).await,
+            Event::Plan { plan, step } => self.take_step(event, *plan, step).await.map(Some),
+            Event::State { from, to, .. } => Err(CommitError::StateWithoutIncident(*from, *to)),
+            Event::Loss { module, .. } => {
+                let incident = place::of_loss(self.connection, module).await?;
+                self.append(incident.as_ref(), event).await?;
+                Ok(incident)
+            }
+            Event::Started { .. } | Event::Operator { .. } | _ => {
+                self.append(None, event).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn take_finding(
+        &mut self,
+        event: &Event,
+        finding: &Finding,
+        window: Window,
+        block: Option<BlockRef>,
+    ) -> Result<Option<IncidentId>, CommitError> {
+        let key = index::block_key(window, block.as_ref());
+        if let Recorded::Standing(incident) = place::recorded(self.connection, finding.id, key).await? {
+            return Ok(incident);
+        }
+        if finding.level < Level::Alert {
+            self.append(None, event).await?;
+            return Ok(None);
+        }
+        let incident = place::of_finding(self.connection, finding, self.at, self.join_window_millis).await?;
+        let before = place::state(self.connection, &incident).await?;
+        self.append(Some(&incident), event).await?;
+        if before == Some(IncidentState::Closed) {
+            self.move_to(&incident, IncidentState::Open, "found again after its withdrawal".into()).await?;
+        }
+        let now_open = matches!(before, None | Some(IncidentState::Open | IncidentState::Closed));
+        if finding.level == Level::Stop && now_open {
+            let reason = format!("{} says stop", finding.detector);
+            self.move_to(&incident, IncidentState::Triaged, reason).await?;
+        }
+        Ok(Some(incident))
+    }
+
+    async fn take_withdrawal(
+        &mut self,
+        event: &Event,
+        finding: FindingId,
+        block: Option<BlockRef>,
+    ) -> Result<Option<IncidentId>, CommitError> {
+        let key = index::block_key(Window::Mined, block.as_ref());
+        let incident = match place::recorded(self.connection, finding, key).await? {
+            Recorded::Withdrawn(incident) => return Ok(incident),
+            Recorded::Standing(incident) => incident,
+            Recorded::No => None,
+        };
+        self.append(incident.as_ref(), event).await?;
+        self.withdrawn_from.extend(incident.clone());
+        Ok(incident)
+    }
+
+    async fn take_step(&mut self, event: &Event, plan: PlanId, step: &PlanStep) -> Result<IncidentId, CommitError> {
+        let known = place::of_plan(self.connection, plan).await?;
+        let was_confirmed = known.as_ref().is_some_and(|(_, last)| last == "confirmed");
+        let incident = match (known, step) {
+            (Some((incident, _)), _) => incident,
+            (None, PlanStep::Draft { action, against }) => {
+                place::of_draft(self.connection, &action.module, *against, plan, self.at).await?
+            }
+            (None, _) => return Err(CommitError::NoDraft(plan)),
+        };
+        self.append(Some(&incident), event).await?;
+        let others_hold = place::others_confirmed(self.connection, &incident, plan).await? > 0;
+        if let Some(from) = place::state(self.connection, &incident).await?
+            && let Some(to) = after_step(from, step, was_confirmed, others_hold)
+        {
+            self.move_to(&incident, to, reason_of(plan, step)).await?;
+        }
+        Ok(incident)
+    }
+
+    /// Closes the incidents that lost their last standing finding in this batch. At its end, not in the middle: a reorg
+    /// withdraws and finds again in one batch.
+    async fn close_withdrawn(&mut self) -> Result<(), CommitError> {
+        for incident in std::mem::take(&mut self.withdrawn_from) {
+            let state = place::state(self.connection, &incident).await?;
+            if state == Some(IncidentState::Closed) || place::standing(self.connection, &incident).await? != Some(0) {
+                continue;
+            }
+            let sent = place::plans_sent(self.connection, &incident).await?;
+            let mut reason = String::from("withdrawn: nothing that was found still stands");
+            if sent > 0 {
+                reason.push_str(&format!("; {sent} sent plan(s) remain: see whether the module is still sealed"));
+            }
+            self.move_to(&incident, IncidentState::Closed, reason).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes the state of an incident.
+    ///
+    /// # Errors
+    /// [`CommitError::NoIncident`], [`CommitError::Illegal`], or a failure to write.
+    pub(crate) async fn move_to(
+        &mut self,
+        incident: &IncidentId,
+        to: IncidentState,
+        reason: String,
+    ) -> Result<(), CommitError> {
+        let state = place::state(self.connection, incident).await?;
+        let from = state.ok_or_else(|| CommitError::NoIncident(incident.clone()))?;
+        if !is_legal(from, to) {
+            return Err(CommitError::Illegal(incident.clone(), from, to));
+        }
+        self.append(Some(incident), &Event::State { from, to, reason }).await
+    }
+
+    /// Writes one event at the end of the chain.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub(crate) async fn append(&mut self, incident: Option<&IncidentId>, event: &Event) -> Result<(), CommitError> {
+        let sequence = self.count.saturating_add(1);
+        let record = Record { at: self.at, event: event.clone(), incident: incident.cloned(), sequence };
+        let hash = link::tie(self.head, link::digest(&canonical::to_text(&record)?));
+        self.announced |= index::write(self.connection, &record, self.head, hash).await?;
+        self.count = sequence;
+        self.head = hash;
+        Ok(())
+    }
+
+    async fn move_checkpoint(&mut self, tip: BlockRef) -> Result<(), CommitError> {
+        let upsert = "INSERT INTO checkpoint (only, number, hash, seal) VALUES (1, ?, ?, ?) ON CONFLICT (only) \
+                      DO UPDATE SET number = excluded.number, hash = excluded.hash, seal = excluded.seal";
+        sqlx::query(upsert)
+            .bind(sql::int(tip.number.0)?)
+            .bind(tip.hash.as_slice())
+            .bind(link::checkpoint_seal(tip).as_slice())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+}
+
+fn reason_of(plan: PlanId, step: &PlanStep) -> String {
+    match step {
+        PlanStep::Confirmed { block, read_back, .. } => {
+            format!("plan {plan} is confirmed in block {}: {read_back}", block.number)
+        }
+        PlanStep::Undone { reason } => format!("plan {plan} was undone: {reason}"),
+        PlanStep::Failed { reason } => format!("plan {plan} no longer holds: {reason}"),
+        PlanStep::Draft { .. }
+        | PlanStep::Simulated { .. }
+        | PlanStep::Authorised { .. }
+        | PlanStep::Refused { .. }
+        | PlanStep::Sent { .. } => format!("plan {plan} no longer holds"),
+    }
+}
