@@ -1,0 +1,35 @@
+//! Answers of nodes, parsed by our own strict structs.
+//!
+//! A library's consensus types reject what they do not know; these keep every transaction type of every chain. Parsing
+//! borrows from the answer, decodes hex in place and skips what nobody reads (`logsBloom` above all).
+//!
+//! It must never panic on an answer, and never guess: a field that is wrong is an error that names the field, the
+//! value seen and what was expected.
+
+mod block;
+pub(crate) mod object;
+mod receipt;
+mod scalar;
+mod state;
+
+pub(crate) use block::{Head, MinedTransaction, head, pending_transaction, whole_header, with_transactions};
+pub(crate) use object::wire_object;
+pub use receipt::MinedReceipt;
+pub(crate) use receipt::{check_receipts, receipt, receipts};
+pub(crate) use scalar::{Hex, HexValue, Items, Pairs, Quantity};
+pub(crate) use state::{access_list, authorization, block_prestates, code_of, exists, pool, prestate};
+
+use serde::Deserialize;
+
+/// Parses a whole answer of one hex value.
+pub(crate) fn hex<T: HexValue>(text: &str) -> Result<T, String> {
+    parse::<Hex<T>>(text).map(|value| value.0)
+}
+
+/// Parses an answer, with the parser's complaint as text.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;
