@@ -1,6 +1,6 @@
 //! Files that are not what they should be: each is named, and none is changed.
 
-#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests may")]
 
 mod support;
 
@@ -104,6 +104,43 @@ fn a_record_with_a_page_of_garbage_is_refused_or_fails_to_verify() {
     fs::write(&path, bytes).unwrap();
     refused(&path, CHAIN, |error| matches!(error, OpenError::Damaged { .. }));
     assert!(cofferdam_incident::verify(&path, None).is_err());
+}
+
+#[test]
+fn a_record_whose_process_was_killed_holds_all_that_was_committed() {
+    let desk = Desk::new();
+    let incident = desk.put(mined(finding(Level::Stop, "vault", tx(1)), block(1))).unwrap();
+    // What a kill leaves behind: the file and its log as they are, and no orderly closing.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record.db");
+    for name in ["record.db", "record.db-wal"] {
+        fs::copy(desk.folder.path().join(name), folder.path().join(name)).unwrap();
+    }
+    assert!(fs::metadata(folder.path().join("record.db-wal")).unwrap().len() > 0);
+    let events = cofferdam_incident::verify(&path, None).unwrap().events;
+    let store = Store::open(&path, CHAIN, options(), clock()).unwrap();
+    assert_eq!(store.incidents().unwrap().first().unwrap().id, incident);
+    assert_eq!(events, 2);
+}
+
+#[test]
+fn a_log_cut_off_in_the_middle_of_a_commit_loses_that_commit_and_nothing_before() {
+    let desk = Desk::new();
+    desk.put(mined(finding(Level::Stop, "vault", tx(1)), block(1)));
+    let before = fs::metadata(desk.folder.path().join("record.db-wal")).unwrap().len();
+    desk.put(mined(finding(Level::Stop, "bridge", tx(2)), block(2)));
+    let log = fs::read(desk.folder.path().join("record.db-wal")).unwrap();
+    let database = fs::read(desk.path()).unwrap();
+    let middle = usize::try_from(before).unwrap() + 5_000;
+    assert!(middle < log.len());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record.db");
+    fs::write(&path, database).unwrap();
+    fs::write(folder.path().join("record.db-wal"), log.get(..middle).unwrap()).unwrap();
+    let store = Store::open(&path, CHAIN, options(), clock()).unwrap();
+    assert_eq!(store.incidents().unwrap().len(), 1);
+    drop(store);
+    assert_eq!(cofferdam_incident::verify(&path, None).unwrap().events, 2);
 }
 
 #[test]
