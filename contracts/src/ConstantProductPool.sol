@@ -30,6 +30,9 @@ contract ConstantProductPool is ERC20, Sealable, ReentrancyGuard {
     /// @notice `token` is none of the two tokens of this pool.
     error PoolUnknownToken(address token);
 
+    /// @notice The deposit would take `taken`; at most `allowed` was offered.
+    error PoolInputTooHigh(uint256 taken, uint256 allowed);
+
     /// @notice The swap or deposit would give `given`; at least `wanted` was asked for.
     error PoolOutputTooLow(uint256 given, uint256 wanted);
 
@@ -45,17 +48,20 @@ contract ConstantProductPool is ERC20, Sealable, ReentrancyGuard {
         _quote = quote_;
     }
 
-    /// @notice Takes both tokens from the caller and gives shares, rounded down. The lesser side decides.
-    function addLiquidity(uint256 baseIn, uint256 quoteIn)
+    /// @notice Takes `baseIn` and its worth of the other token, at most `maxQuoteIn`, rounded up; gives shares, rounded
+    /// down. The first provider sets the price: all of `maxQuoteIn` is taken.
+    function addLiquidity(uint256 baseIn, uint256 maxQuoteIn)
         external
         nonReentrant
         whenNotPaused
         returns (uint256 shares)
     {
         uint256 supply = totalSupply();
-        shares = supply == 0
-            ? Math.sqrt(baseIn * quoteIn)
-            : Math.min(Math.mulDiv(baseIn, supply, _baseReserve), Math.mulDiv(quoteIn, supply, _quoteReserve));
+        uint256 quoteIn = supply == 0
+            ? maxQuoteIn
+            : Math.mulDiv(baseIn, _quoteReserve, _baseReserve, Math.Rounding.Ceil);
+        shares = supply == 0 ? Math.sqrt(baseIn * quoteIn) : Math.mulDiv(baseIn, supply, _baseReserve);
+        if (quoteIn > maxQuoteIn) revert PoolInputTooHigh(quoteIn, maxQuoteIn);
         if (shares == 0) revert PoolOutputTooLow(0, 1);
         _base.safeTransferFrom(msg.sender, address(this), baseIn);
         _quote.safeTransferFrom(msg.sender, address(this), quoteIn);
