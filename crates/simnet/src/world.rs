@@ -5,7 +5,7 @@
 mod reorg;
 mod views;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
@@ -36,6 +36,9 @@ pub(crate) enum Event {
 /// Events a subscriber may be behind before it is cut off: it then sees an end, never a silent gap.
 const SUBSCRIBER_BACKLOG: usize = 16_384;
 
+/// Blocks whose state can be asked for and reorganised away at the least; older ones keep only what was in them.
+const HISTORY: usize = 256;
+
 /// Time cannot be set so.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 #[error("timestamp {asked} is not after that of the head, {head}")]
@@ -54,8 +57,8 @@ pub(crate) struct World {
     roots: Roots,
     /// Canonical, index is the number; never empty.
     blocks: Vec<Arc<SealedBlock>>,
-    /// Where the undo log stood after each block of `blocks`.
-    marks: Vec<Mark>,
+    /// Where the undo log stood after each of the newest blocks, the head's last.
+    marks: VecDeque<Mark>,
     head: Arc<SealedBlock>,
     by_hash: HashMap<B256, u64>,
     /// Block number and place of each mined transaction.
@@ -85,7 +88,7 @@ impl World {
         let mut roots = Roots::default();
         let head = Arc::new(genesis(&config, &ledger, &mut roots));
         ledger.set_block_hash(BlockNumber(0), head.hash());
-        let marks = vec![ledger.mark()];
+        let marks = VecDeque::from([ledger.mark()]);
         Self {
             config,
             pool: Pool::default(),
@@ -196,6 +199,9 @@ impl World {
     /// Builds one block from both lanes and makes it the head.
     pub(crate) fn mine(&mut self) -> BlockRef {
         let block = self.build_from_pool(ALL_LANES);
+        for dropped in &block.dropped {
+            self.pool.discard(dropped.hash);
+        }
         self.append(block)
     }
 
@@ -255,10 +261,28 @@ impl World {
         self.ledger.set_block_hash(BlockNumber(number), block.hash());
         self.by_hash.insert(block.hash(), number);
         self.blocks.push(Arc::clone(&block));
-        self.marks.push(self.ledger.mark());
+        self.marks.push_back(self.ledger.mark());
+        self.let_go();
         self.head = Arc::clone(&block);
         self.publish(&Event::Head(Arc::clone(&block)));
         block.block_ref()
+    }
+
+    /// Forgets how to go back further than [`HISTORY`] blocks, in strides, because it moves what stays.
+    fn let_go(&mut self) {
+        if self.marks.len() >= HISTORY.saturating_mul(2) {
+            self.marks.drain(..self.marks.len().saturating_sub(HISTORY));
+            if let Some(oldest) = self.marks.front() {
+                self.ledger.prune(*oldest);
+            }
+        }
+    }
+
+    /// Where the undo log stood after canonical block `number`; `None` when it no longer reaches that far.
+    fn mark_after(&self, number: u64) -> Option<Mark> {
+        let age = usize::try_from(self.head.number().checked_sub(number)?).ok()?;
+        let newest = self.marks.len().checked_sub(1)?;
+        self.marks.get(newest.checked_sub(age)?).copied()
     }
 
     /// Takes out of the pool what the new block made unminable, and says so in the block.
@@ -269,9 +293,6 @@ impl World {
         let spent =
             unmined.map(|tx| Dropped { hash: tx.hash(), reason: "nonce spent by another transaction".to_owned() });
         let spent: Vec<Dropped> = spent.collect();
-        for dropped in &block.dropped {
-            self.pool.discard(dropped.hash);
-        }
         block.dropped.extend(spent);
         for dropped in &block.dropped {
             tracing::debug!(hash = %dropped.hash, reason = %dropped.reason, "transaction dropped");

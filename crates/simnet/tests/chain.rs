@@ -10,7 +10,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_eips::eip4844::{Blob, BlobTransactionSidecar, Bytes48};
 use alloy_eips::eip7594::BlobTransactionSidecarVariant;
 use alloy_eips::eip7702::Authorization;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_rpc_client::RpcClient;
 use cofferdam_evm::{CallRequest, Spec};
 use cofferdam_simnet::{Config, ConfigError, Orphans, ReorgError, ReorgKind, Simnet, SubmitError};
@@ -143,6 +143,7 @@ fn a_reorg_restores_state_exactly() {
     let lost = net.submit_private(&a.tx(2, EVE, COIN, Bytes::new(), 1)).unwrap();
     net.mine();
     net.mine();
+    let root = net.block(BlockNumber(2)).unwrap().header.state_root;
     let orphaned = hashes(&net)[2..].iter().rev().copied().collect::<Vec<_>>();
     let done = net.reorg(2, &ReorgKind::Shorten(Orphans::ToPool)).unwrap();
     assert_eq!(done.dropped.iter().map(|block| block.hash).collect::<Vec<_>>(), orphaned);
@@ -155,6 +156,7 @@ fn a_reorg_restores_state_exactly() {
     net.mine();
     assert_eq!(net.slot(STORE, U256::ZERO), U256::from(2));
     assert!(net.receipt(lost).is_some());
+    assert_eq!(net.header().state_root, root);
     assert!(!orphaned.contains(&net.head().hash));
 }
 
@@ -188,6 +190,31 @@ fn a_reorg_can_forget_empty_or_replace() {
     let bad = net.reorg(1, &ReorgKind::Replace(vec![vec![raw, Bytes::from_static(b"no")]])).unwrap_err();
     assert!(matches!(bad, ReorgError::Transaction { block: 0, index: 1, .. }), "{bad}");
     assert_eq!(net.receipt(hash).unwrap().0, net.head(), "a refused reorg changes nothing");
+}
+
+#[tokio::test]
+async fn old_state_is_let_go_and_said_to_be_gone() {
+    let (net, a) = (chain(), Actor::new(0));
+    let client = net.client();
+    net.submit(&a.tx(0, STORE, 0, word(1), 1)).unwrap();
+    for _ in 0..600 {
+        net.mine();
+    }
+    net.submit(&a.tx(1, STORE, 0, word(2), 1)).unwrap();
+    net.mine();
+    let slot =
+        async |block: u64| client.request::<_, B256>("eth_getStorageAt", (STORE, U256::ZERO, U64::from(block))).await;
+    assert_eq!(slot(601).await.unwrap(), B256::from(U256::from(2)));
+    assert_eq!(slot(601 - 256).await.unwrap(), B256::from(U256::from(1)));
+    let gone = slot(0).await.unwrap_err();
+    assert!(gone.as_error_resp().unwrap().message.starts_with("historical state is not available"));
+    let refused = net.reorg(601, &ReorgKind::Shorten(Orphans::Forget)).unwrap_err();
+    assert_eq!(refused, ReorgError::Forgotten { depth: 601, kept: 256 });
+    net.reorg(256, &ReorgKind::Shorten(Orphans::ToPool)).unwrap();
+    assert_eq!(net.slot(STORE, U256::ZERO), U256::from(1));
+    assert!(net.block(BlockNumber(1)).unwrap().receipts[0].success.unwrap());
+    net.mine();
+    assert_eq!(net.slot(STORE, U256::ZERO), U256::from(2));
 }
 
 #[derive(Clone, Debug)]
@@ -265,6 +292,56 @@ proptest! {
         let after: Vec<_> = (0..6).map(|number| net.account(Actor::new(number).address())).collect();
         prop_assert_eq!(before, after);
         prop_assert_eq!((root, slot), (net.header().state_root, net.slot(STORE, U256::ZERO)));
+    }
+}
+
+/// Anything that JSON can say, shallow.
+fn junk() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "(0x)?[0-9a-f]{0,70}".prop_map(Value::from),
+        prop_oneof![Just("latest"), Just("pending"), Just("newHeads")].prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        let key = prop_oneof![Just("to"), Just("data"), Just("fromBlock"), Just("depth"), Just("tracer"), Just("tx")];
+        let object = proptest::collection::btree_map(key.prop_map(str::to_owned), inner.clone(), 0..4);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+            object.prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_bring_the_chain_down(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        flips in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..4),
+    ) {
+        let net = chain();
+        let _ = net.submit(&bytes);
+        let mut raw = Actor::new(0).tx(0, STORE, 1, word(1), 1).to_vec();
+        for (at, mask) in flips {
+            let length = raw.len();
+            raw[at % length] ^= mask;
+        }
+        let _ = net.submit(&raw);
+        let _ = net.submit_private(&raw[..raw.len() / 2]);
+        prop_assert_eq!(net.mine(), net.head());
+    }
+
+    #[test]
+    fn no_parameters_bring_the_chain_down(params in proptest::collection::vec(junk(), 0..4)) {
+        let net = chain();
+        net.mine();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let methods: Vec<&'static str> = net.rpc().method_names().filter(|method| !method.contains("mine")).collect();
+        for method in methods {
+            let _: Result<Value, _> = runtime.block_on(net.client().request(method, params.clone()));
+        }
+        prop_assert_eq!(net.mine(), net.head());
     }
 }
 

@@ -15,6 +15,8 @@ const DEFAULT_TIP: u128 = 1_000_000_000;
 const TIP_WINDOW: u64 = 20;
 /// geth's limit on the blocks of one fee history.
 const MAX_HISTORY: u64 = 1_024;
+/// geth's limit on the percentiles of one fee history.
+const MAX_PERCENTILES: usize = 100;
 
 pub(super) fn register(face: &mut Face) {
     face.on("eth_gasPrice", |world, _| {
@@ -48,6 +50,10 @@ fn fee_history(world: &mut World, args: &Args) -> Answer<FeeHistory> {
     let newest = args.required::<BlockNumberOrTag>(1)?;
     let percentiles = args.optional::<Vec<f64>>(2)?.unwrap_or_default();
     let ordered = percentiles.windows(2).all(|pair| matches!(pair, [low, high] if low <= high));
+    if percentiles.len() > MAX_PERCENTILES {
+        let reason = format!("{} reward percentiles are over the query limit of {MAX_PERCENTILES}", percentiles.len());
+        return Err(bad_params(&reason));
+    }
     if !ordered || percentiles.iter().any(|percentile| !(0.0..=100.0).contains(percentile)) {
         return Err(bad_params(&"invalid reward percentile: must rise from 0 to 100"));
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use alloy_primitives::Bytes;
+use cofferdam_evm::Mark;
 use cofferdam_types::BlockRef;
 
-use super::{Event, World};
+use super::{Event, HISTORY, World};
 use crate::block::SealedBlock;
 use crate::intake::{SignedTx, take_in};
 use crate::{Lane, SubmitError};
@@ -51,6 +52,14 @@ pub enum ReorgError {
         /// Height of the head.
         height: u64,
     },
+    /// How to take so many blocks back is not kept.
+    #[error("reorg of depth {depth}, but only {kept} blocks are sure to be kept for it")]
+    Forgotten {
+        /// Blocks to drop.
+        depth: u64,
+        /// Blocks that can always be dropped.
+        kept: usize,
+    },
     /// Nothing to drop.
     #[error("reorg of depth 0")]
     Zero,
@@ -74,8 +83,9 @@ impl World {
             return Err(ReorgError::Zero);
         }
         let fork = height.checked_sub(depth).ok_or(ReorgError::TooDeep { depth, height })?;
+        let mark = self.mark_after(fork).ok_or(ReorgError::Forgotten { depth, kept: HISTORY })?;
         let replacement = self.take_replacement(kind)?;
-        let orphaned = self.roll_back(fork);
+        let orphaned = self.roll_back(fork, mark);
         let adopted: Vec<BlockRef> = match kind {
             ReorgKind::Shorten(_) => Vec::new(),
             ReorgKind::Empty(_) => (0..depth).map(|_| self.adopt(&[])).collect(),
@@ -108,15 +118,15 @@ impl World {
     }
 
     /// Takes the chain and the state back to block `fork`. Returns the blocks that left, newest first.
-    fn roll_back(&mut self, fork: u64) -> Vec<Arc<SealedBlock>> {
+    fn roll_back(&mut self, fork: u64, mark: Mark) -> Vec<Arc<SealedBlock>> {
         let keep = usize::try_from(fork).unwrap_or(usize::MAX).saturating_add(1);
         let mut orphaned = self.blocks.split_off(keep.min(self.blocks.len()));
         orphaned.reverse();
-        self.marks.truncate(keep);
-        if let (Some(head), Some(mark)) = (self.blocks.last(), self.marks.last()) {
+        self.marks.truncate(self.marks.len().saturating_sub(orphaned.len()));
+        if let Some(head) = self.blocks.last() {
             self.head = Arc::clone(head);
-            self.ledger.revert_to(*mark);
         }
+        self.ledger.revert_to(mark);
         self.roots.forget();
         self.past = None;
         self.skew = 0;

@@ -9,7 +9,7 @@ use alloy_rpc_types_eth::{BlockId, BlockNumberOrTag};
 use cofferdam_evm::Ledger;
 use cofferdam_types::Header;
 
-use super::{PUBLIC_LANE, World};
+use super::{HISTORY, PUBLIC_LANE, World};
 use crate::block::SealedBlock;
 
 /// Blocks below the head that count as safe: one epoch.
@@ -17,14 +17,23 @@ const SAFE_DEPTH: u64 = 32;
 /// Blocks below the head that count as final: two epochs.
 const FINAL_DEPTH: u64 = 64;
 
-/// The block that was asked about is not there.
+/// The state that was asked about is not there; in geth's words.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
-#[error("header not found")]
-pub(crate) struct UnknownBlock;
+pub(crate) enum StateGone {
+    /// No such canonical block.
+    #[error("header not found")]
+    UnknownBlock,
+    /// The block is known; its state is older than what is kept.
+    #[error("historical state is not available: block {number} is more than {HISTORY} blocks old")]
+    TooOld {
+        /// The block.
+        number: u64,
+    },
+}
 
 impl World {
     /// Names a canonical block; `None` for the pending one.
-    pub(crate) fn canonical(&self, id: BlockId) -> Result<Option<&Arc<SealedBlock>>, UnknownBlock> {
+    pub(crate) fn canonical(&self, id: BlockId) -> Result<Option<&Arc<SealedBlock>>, StateGone> {
         let depth = |depth: u64| self.block(self.head.number().saturating_sub(depth));
         let block = match id {
             BlockId::Hash(named) => self.block_by_hash(named.block_hash),
@@ -35,7 +44,7 @@ impl World {
             BlockId::Number(BlockNumberOrTag::Earliest) => self.block(0),
             BlockId::Number(BlockNumberOrTag::Number(number)) => self.block(number),
         };
-        block.map(Some).ok_or(UnknownBlock)
+        block.map(Some).ok_or(StateGone::UnknownBlock)
     }
 
     /// Runs `ask` on the state after a block, with that block's header; for `pending`, on the state after a block of
@@ -44,7 +53,7 @@ impl World {
         &mut self,
         id: BlockId,
         ask: impl FnOnce(&mut Ledger, &Header) -> R,
-    ) -> Result<R, UnknownBlock> {
+    ) -> Result<R, StateGone> {
         let Some(block) = self.canonical(id)?.cloned() else {
             return Ok(self.with_pending(|ledger, block| ask(ledger, &block.plain)));
         };
@@ -67,9 +76,9 @@ impl World {
     }
 
     /// A ledger as it was after a canonical block, in memory until another past is asked for.
-    pub(crate) fn past_ledger(&mut self, block: &SealedBlock) -> Result<&mut Ledger, UnknownBlock> {
-        let index = usize::try_from(block.number()).map_err(|_| UnknownBlock)?;
-        let mark = *self.marks.get(index).ok_or(UnknownBlock)?;
+    pub(crate) fn past_ledger(&mut self, block: &SealedBlock) -> Result<&mut Ledger, StateGone> {
+        let number = block.number();
+        let mark = self.mark_after(number).ok_or(StateGone::TooOld { number })?;
         let kept = self.past.take().filter(|(hash, _)| *hash == block.hash());
         let (_, ledger) = self.past.insert(kept.unwrap_or_else(|| {
             let mut ledger = self.ledger.clone();
