@@ -27,6 +27,8 @@ mod simnet;
 mod wire;
 mod world;
 
+pub mod scenario;
+
 pub use block::Dropped;
 pub use config::{Config, ConfigError, GenesisAccount};
 pub use intake::SubmitError;
