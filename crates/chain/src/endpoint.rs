@@ -395,7 +395,8 @@ impl Endpoint {
         if let Some(client) = session.as_ref() {
             return Ok(client.clone());
         }
-        let client = self.dial().await?;
+        // Boxed because a handshake is large and rare, and every question would carry its size.
+        let client = Box::pin(self.dial()).await?;
         let answer = client.request_noparams::<Box<RawValue>>(METHOD).await;
         let answer = answer.map_err(|error| self.fault(METHOD, error))?;
         self.right_chain(ChainId(self.read(METHOD, &answer, wire::hex::<u64>)?))?;

@@ -89,13 +89,7 @@ pub(crate) async fn whole_block(endpoint: &Endpoint, id: BlockId) -> Result<Opti
     let receipts = if transactions.is_empty() {
         Vec::new()
     } else {
-        match receipts {
-            Some(Ok(Some(mined))) => checked(endpoint, BLOCK_RECEIPTS, header, transactions, mined)?,
-            Some(Ok(None)) => return Err(no_receipts(endpoint, BLOCK_RECEIPTS, header)),
-            // It may be that the node cannot do it this way: the careful path finds out.
-            Some(Err(error)) if !error.is_unsupported() && !error.is_bad_params() => return Err(error),
-            Some(Err(_)) | None => receipts_of(endpoint, header, transactions).await?,
-        }
+        receipts_of(endpoint, header, transactions, receipts).await?
     };
     block.receipts = receipts;
     Ok(Some(block))
@@ -109,14 +103,20 @@ async fn receipts_by_hash(endpoint: &Endpoint, hash: B256) -> Result<Option<Vec<
     endpoint.read(BLOCK_RECEIPTS, &text, wire::receipts)
 }
 
+/// * `early`: what came of asking by hash, where that has been done already
 async fn receipts_of(
     endpoint: &Endpoint,
     header: &Header,
     transactions: &[Transaction],
+    early: Option<Result<Option<Vec<MinedReceipt>>, RequestError>>,
 ) -> Result<Vec<Receipt>, RequestError> {
     let abilities = endpoint.abilities();
-    if !abilities.block_receipts.is_lacking() && !abilities.block_receipts_by_hash.is_lacking() {
-        match receipts_by_hash(endpoint, header.hash).await {
+    if early.is_some() || !abilities.block_receipts.is_lacking() && !abilities.block_receipts_by_hash.is_lacking() {
+        let by_hash = match early {
+            Some(early) => early,
+            None => receipts_by_hash(endpoint, header.hash).await,
+        };
+        match by_hash {
             Ok(Some(mined)) => return checked(endpoint, BLOCK_RECEIPTS, header, transactions, mined),
             Ok(None) => return Err(no_receipts(endpoint, BLOCK_RECEIPTS, header)),
             Err(error) if error.is_unsupported() => abilities.block_receipts.set_lacking(),

@@ -27,6 +27,8 @@ mod node;
 mod redact;
 mod send;
 mod state;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 pub use alerts::Alerts;
