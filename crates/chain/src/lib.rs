@@ -24,6 +24,8 @@ mod health;
 mod http;
 mod mempool;
 mod node;
+#[cfg(test)]
+mod node_tests;
 mod redact;
 mod send;
 mod state;
