@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use alloy_primitives::{B256, Bytes};
 use alloy_pubsub::{ConnectionHandle, PubSubConnect, PubSubFrontend, RawSubscription};
-use alloy_rpc_client::{ClientBuilder, IpcConnect, RpcClient, WebSocketConfig, WsConnect};
+use alloy_rpc_client::{ClientBuilder, IpcConnect, RpcClient};
 use alloy_transport::{RpcError, TransportError, TransportErrorKind, TransportResult};
 use cofferdam_types::ChainId;
 use serde_json::Value;
@@ -24,6 +24,7 @@ use crate::health::Health;
 use crate::http::{Http, HttpFault};
 use crate::redact::{Redactor, clip};
 use crate::wire;
+use crate::ws::{Ending, LastWords, WebSocket};
 
 /// Questions sent as one batch; hosted nodes refuse larger ones.
 const BATCH: usize = 100;
@@ -66,6 +67,8 @@ struct Shared {
     chain: OnceLock<ChainId>,
     health: Mutex<Health>,
     abilities: Abilities,
+    /// Why the last WebSocket connection ended.
+    last_words: LastWords,
 }
 
 enum Dial {
@@ -191,6 +194,7 @@ impl Endpoint {
                 chain: OnceLock::new(),
                 health: Mutex::default(),
                 abilities: Abilities::default(),
+                last_words: LastWords::default(),
             }),
         }
     }
@@ -378,7 +382,10 @@ impl Endpoint {
     fn after_failure(&self, error: &RequestError) {
         if matches!(
             error,
-            RequestError::TimedOut { .. } | RequestError::Connection { .. } | RequestError::WrongChain { .. }
+            RequestError::TimedOut { .. }
+                | RequestError::Connection { .. }
+                | RequestError::Malformed { .. }
+                | RequestError::WrongChain { .. }
         ) {
             // When it is locked, somebody is dialing already.
             if let Ok(mut session) = self.shared.session.try_lock() {
@@ -418,9 +425,8 @@ impl Endpoint {
                 return Ok(RpcClient::new(http, false));
             }
             Dial::WebSocket(url) => {
-                let bounds = WebSocketConfig::default().max_message_size(Some(limit)).max_frame_size(Some(limit));
-                let connect = WsConnect::new(url.as_str()).with_config(bounds);
-                ClientBuilder::default().pubsub(Once(connect)).await
+                let last_words = Arc::clone(&self.shared.last_words);
+                ClientBuilder::default().pubsub(WebSocket { url: url.clone(), limit, last_words }).await
             }
             Dial::Ipc(path) => ClientBuilder::default().pubsub(Once(IpcConnect::new(path.clone()))).await,
         };
@@ -447,7 +453,14 @@ impl Endpoint {
                     connection(clean(&inner.to_string()))
                 }
             },
-            RpcError::Transport(kind) => connection(clean(&kind.to_string())),
+            RpcError::Transport(kind) => {
+                let last_words = self.shared.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                match last_words.filter(|_| kind.is_backend_gone()) {
+                    Some(Ending::NotJson(detail)) => self.malformed(method, &detail),
+                    Some(Ending::Closed(reason)) => connection(clean(&format!("the connection ended: {reason}"))),
+                    None => connection(clean(&kind.to_string())),
+                }
+            }
             RpcError::UnsupportedFeature(_) | RpcError::LocalUsageError(_) | RpcError::SerError(_) => {
                 connection(clean(&error.to_string()))
             }
@@ -493,7 +506,7 @@ impl Drop for Subscription {
     }
 }
 
-/// A connector that connects once. The library would reconnect on its own and go on without asking which chain it
+/// A connector for sockets that connects once. The library would reconnect on its own and go on without asking which chain it
 /// reached; here the connection ends instead, and the next question makes a new one.
 #[derive(Clone, Debug)]
 struct Once<C>(C);

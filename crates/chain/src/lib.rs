@@ -32,6 +32,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod wire;
+mod ws;
 
 pub use alerts::Alerts;
 pub use endpoint::{Endpoint, EndpointOptions};

@@ -12,9 +12,12 @@ use crate::testing::{Reply, Toy, node_of};
 use crate::{At, CallAnswer, ConnectError, Endpoint, EndpointOptions, Node, NodeOptions, RequestError, SendError};
 
 fn told(node: &Node) -> Vec<String> {
-    let alert = |alert| match alert {
-        OperatorAlert::Endpoint { name, detail } => format!("{name}: {detail}"),
-        other => format!("{other:?}"),
+    let alert = |alert| {
+        if let OperatorAlert::Endpoint { name, detail } = alert {
+            format!("{name}: {detail}")
+        } else {
+            format!("{alert:?}")
+        }
     };
     node.alerts().drain().into_iter().map(alert).collect()
 }
@@ -34,8 +37,12 @@ fn an_address_that_cannot_be_used_is_one_error_without_the_address() {
 
 #[tokio::test]
 async fn nobody_at_an_address_is_one_error_without_the_address() {
-    for address in ["http://127.0.0.1:1/v2/0123456789abcdef", "ws://127.0.0.1:1/v2/0123456789abcdef", "/no/such/socket"]
-    {
+    for address in [
+        "http://127.0.0.1:1/v2/0123456789abcdef",
+        "wss://127.0.0.1:1/0123456789abcdef",
+        "ws://127.0.0.1:1/v2/0123456789abcdef",
+        "/no/such/socket",
+    ] {
         let error = Endpoint::connect("main", address, EndpointOptions::default()).await.unwrap_err().to_string();
         assert!(error.contains("endpoint `main`"), "{error}");
         for secret in ["127.0.0.1", "0123456789abcdef", "/no/such"] {
@@ -228,4 +235,105 @@ async fn an_answer_beyond_the_limit_is_refused() {
     let node = Node::connect(vec![endpoint], None, NodeOptions::default()).await.unwrap();
     let error = node.head().await.unwrap_err().to_string();
     assert!(error.contains("bytes, expected at most 500"), "{error}");
+}
+
+/// A WebSocket server on a free port that answers every message with what `answer` makes of it.
+async fn websocket(answer: impl Fn(&str) -> String + Send + 'static) -> String {
+    use futures_util::{SinkExt, StreamExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("ws://{}/secretsecret", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            while let Some(Ok(message)) = socket.next().await {
+                if let Ok(text) = message.to_text()
+                    && !text.is_empty()
+                    && socket.send(answer(text).into()).await.is_err()
+                {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+fn reply(question: &str, result: &str) -> String {
+    let question: serde_json::Value = serde_json::from_str(question).unwrap();
+    format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, question["id"])
+}
+
+#[tokio::test]
+async fn text_that_is_not_json_is_one_clear_error_over_websocket() {
+    let address = websocket(|question| {
+        if question.contains("eth_chainId") { reply(question, "\"0x1\"") } else { "<html>too many requests".to_owned() }
+    });
+    let endpoint = Endpoint::connect("main", &address.await, EndpointOptions::default()).await.unwrap();
+    let node = Node::connect(vec![endpoint], None, NodeOptions::default()).await.unwrap();
+    for _ in 0..2 {
+        let error = node.head().await.unwrap_err().to_string();
+        assert!(error.contains("endpoint `main`: malformed answer to `eth_getBlockByNumber`: "), "{error}");
+        assert!(error.contains("seen `<html>too many requests`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_endpoint_that_comes_back_as_another_chain_is_refused() {
+    let turn = std::sync::atomic::AtomicU8::new(0);
+    let address = websocket(move |question| {
+        let turn = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if question.contains("eth_chainId") {
+            reply(question, if turn < 3 { "\"0x1\"" } else { "\"0x5\"" })
+        } else {
+            "?".to_owned()
+        }
+    });
+    let endpoint = Endpoint::connect("main", &address.await, EndpointOptions::default()).await.unwrap();
+    let node = Node::connect(vec![endpoint], None, NodeOptions::default()).await.unwrap();
+    node.head().await.unwrap_err();
+    assert!(matches!(node.head().await, Err(RequestError::WrongChain { seen: ChainId(5), .. })));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_refused_over_websocket() {
+    let long = format!("\"0x{}\"", "0".repeat(5_000));
+    let address =
+        websocket(move |question| reply(question, if question.contains("eth_chainId") { "\"0x1\"" } else { &long }));
+    let options = EndpointOptions { max_answer_bytes: 1_000, ..EndpointOptions::default() };
+    let endpoint = Endpoint::connect("main", &address.await, options).await.unwrap();
+    let node = Node::connect(vec![endpoint], None, NodeOptions::default()).await.unwrap();
+    let error = node.gas_price().await.unwrap_err().to_string();
+    assert!(error.contains("endpoint `main`") && error.contains("1000"), "{error}");
+}
+
+#[tokio::test]
+async fn http_errors_are_told_without_the_address() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    for (answer, expected) in [
+        ("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy", "status 503"),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n<html",
+            "expected a JSON-RPC answer, seen `<html`",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 99\r\nconnection: close\r\n\r\n{",
+            "the connection broke while the answer was read",
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: http://elsewhere/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            "status 302",
+        ),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/secretsecret", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut question = [0_u8; 4_096];
+            let _ = stream.read(&mut question).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let error = Endpoint::connect("main", &address, EndpointOptions::default()).await.unwrap_err().to_string();
+        assert!(error.contains("endpoint `main`") && error.contains(expected), "{error}");
+        assert!(!error.contains("secretsecret") && !error.contains("127.0.0.1"), "{error}");
+    }
 }

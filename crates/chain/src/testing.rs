@@ -167,8 +167,8 @@ impl State {
                 found.map_or(Value::Null, |block| json!(block.receipts))
             }
             "eth_getTransactionReceipt" => {
-                let all = self.canonical.iter().flat_map(|block| &block.receipts);
-                all.filter(|receipt| receipt["transactionHash"] == first).last().cloned().unwrap_or_default()
+                let mut all = self.canonical.iter().flat_map(|block| &block.receipts);
+                all.rfind(|receipt| receipt["transactionHash"] == first).cloned().unwrap_or_default()
             }
             "eth_getTransactionByHash" => {
                 let mined = self.canonical.iter().flat_map(|block| block.body["transactions"].as_array().unwrap());

@@ -138,7 +138,9 @@ fn spoil(value: &mut Value, path: &[prop::sample::Index], with: &Value) {
             let index = first.index(items.len());
             spoil(&mut items[index], rest, with);
         }
-        _ => *value = with.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            *value = with.clone()
+        }
     }
 }
 
