@@ -134,11 +134,12 @@ impl RequestError {
             Self::TimedOut { .. } | Self::Connection { .. } | Self::Malformed { .. } | Self::WrongChain { .. } => {
                 Blame::Hard
             }
-            Self::Missing { .. } => Blame::Soft,
             Self::Refused { .. } if self.is_unsupported() || self.reverted().is_some() || self.is_bad_params() => {
                 Blame::None
             }
             Self::Refused { .. } => Blame::Soft,
+            // A block is announced a moment before all of it is there; who lags for longer is found by comparison.
+            Self::Missing { .. } => Blame::None,
             Self::Declined { .. } | Self::Unsupported { .. } | Self::AllFailed { .. } => Blame::None,
         }
     }

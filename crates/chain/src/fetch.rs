@@ -3,7 +3,7 @@
 //! What comes out was checked against itself: hashes and numbers are those asked for, receipts are those of the
 //! transactions. A block must never leave here in parts.
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 use cofferdam_types::{Block, BlockNumber, BlockRef, Header, Receipt, Transaction};
 use serde_json::{Value, json};
 
@@ -15,8 +15,14 @@ use crate::wire::{self, Head, MinedReceipt, MinedTransaction};
 const BY_NUMBER: &str = "eth_getBlockByNumber";
 const BY_HASH: &str = "eth_getBlockByHash";
 
+/// A number as a parameter.
 pub(crate) fn quantity(number: u64) -> Value {
     Value::String(format!("{number:#x}"))
+}
+
+/// Bytes as a parameter.
+pub(crate) fn hex_of(bytes: &Bytes) -> Value {
+    Value::String(bytes.to_string())
 }
 
 /// The endpoint's newest block.

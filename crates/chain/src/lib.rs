@@ -24,8 +24,6 @@ mod health;
 mod http;
 mod mempool;
 mod node;
-#[cfg(test)]
-mod node_tests;
 mod redact;
 mod send;
 mod state;
@@ -42,4 +40,4 @@ pub use heads::Comparison;
 pub use mempool::{Mempool, MempoolOptions};
 pub use node::{At, CallAnswer, Node, NodeOptions};
 pub use state::{NodeState, Ways};
-pub use wire::MinedReceipt;
+pub use wire::{MinedReceipt, kinds_that_accept};

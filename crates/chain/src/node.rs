@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::alerts::Alerts;
-use crate::endpoint::{Endpoint, hex_of};
+use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, RequestError};
 use crate::fetch;
 use crate::heads::Disagreement;
@@ -221,7 +221,7 @@ impl Node {
     /// # Errors
     /// [`RequestError`] when no endpoint answers; a revert is an answer.
     pub async fn call(&self, to: Address, data: &Bytes, at: At) -> Result<CallAnswer, RequestError> {
-        let call = json!({ "to": to, "input": hex_of(data), "data": hex_of(data) });
+        let call = json!({ "to": to, "input": fetch::hex_of(data), "data": fetch::hex_of(data) });
         let answered = self.attempt(move |endpoint| {
             let call = call.clone();
             async move {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use alloy_primitives::{B256, Bytes, keccak256};
 use serde_json::json;
 
-use crate::endpoint::{Endpoint, hex_of};
+use crate::endpoint::Endpoint;
 use crate::error::{RequestError, SendError};
+use crate::fetch;
 use crate::node::Node;
 use crate::wire;
 
@@ -38,7 +39,7 @@ impl Node {
 }
 
 async fn send(endpoint: &Endpoint, raw: &Bytes, hash: B256) -> Result<B256, SendError> {
-    let text = match endpoint.ask(METHOD, json!([hex_of(raw)])).await {
+    let text = match endpoint.ask(METHOD, json!([fetch::hex_of(raw)])).await {
         Ok(text) => text,
         Err(RequestError::Refused { endpoint, code, message, .. }) => return classify(endpoint, code, message, hash),
         Err(error) => return Err(SendError::Request(error)),

@@ -16,6 +16,8 @@ use std::time::Duration;
 use alloy_primitives::B256;
 use cofferdam_types::{Block, BlockNumber, BlockRef, ChainUpdate, Header, OperatorAlert};
 
+use tokio::time::Instant;
+
 use self::ahead::Ahead;
 use self::signals::Signals;
 use crate::error::RequestError;
@@ -24,8 +26,8 @@ use crate::wire::Head;
 
 /// A wait between two attempts at the same block, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// The operator is told after this many failures in a row.
-const FAILURES_BEFORE_ALERT: u32 = 3;
+/// The operator is told when failures in a row go on for this long: a block may be announced before it can be read.
+const FAILING_BEFORE_ALERT: Duration = Duration::from_secs(2);
 
 /// How to follow.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +104,15 @@ pub struct Follower {
     ahead: Ahead,
     signals: Option<Signals>,
     below_tip: u32,
+    trouble: Option<Trouble>,
+}
+
+/// Failures in a row.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    since: Instant,
     failures: u32,
+    told: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +142,7 @@ impl Follower {
             ahead: Ahead::default(),
             signals: None,
             below_tip: 0,
-            failures: 0,
+            trouble: None,
         }
     }
 
@@ -383,22 +393,23 @@ impl Follower {
     }
 
     fn went_well(&mut self) {
-        if self.failures >= FAILURES_BEFORE_ALERT {
+        if self.trouble.take().is_some_and(|trouble| trouble.told) {
             self.node.alerts().endpoint("all", "blocks can be read again".to_owned());
         }
-        self.failures = 0;
     }
 
+    /// How long to wait before the next attempt.
     fn went_badly(&mut self, error: &RequestError) -> Duration {
-        self.failures = self.failures.saturating_add(1);
         metrics::counter!("cofferdam_follower_failures_total").increment(1);
-        if self.failures == FAILURES_BEFORE_ALERT {
-            let next = self.tip().map_or_else(|| "the head".to_owned(), |tip| format!("block {}", tip.number.next()));
-            let name = error.endpoint().unwrap_or("all");
-            let detail = format!("{next} cannot be read, {} attempts so far, retrying: {error}", self.failures);
-            self.node.alerts().endpoint(name, detail);
+        let next = self.tip().map_or_else(|| "the head".to_owned(), |tip| format!("block {}", tip.number.next()));
+        let trouble = self.trouble.get_or_insert(Trouble { since: Instant::now(), failures: 0, told: false });
+        trouble.failures = trouble.failures.saturating_add(1);
+        if !trouble.told && trouble.since.elapsed() >= FAILING_BEFORE_ALERT {
+            trouble.told = true;
+            let detail = format!("{next} cannot be read, {} attempts so far, retrying: {error}", trouble.failures);
+            self.node.alerts().endpoint(error.endpoint().unwrap_or("all"), detail);
         }
-        BACKOFF.0.saturating_mul(2_u32.saturating_pow(self.failures.min(10))).min(BACKOFF.1)
+        BACKOFF.0.saturating_mul(2_u32.saturating_pow(trouble.failures.min(10))).min(BACKOFF.1)
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::cache::Cache;
-use crate::endpoint::{Ability, Endpoint, hex_of};
+use crate::endpoint::{Ability, Endpoint};
 use crate::error::RequestError;
 use crate::fetch;
 use crate::node::{At, Node};
@@ -211,8 +211,8 @@ fn call_object(transaction: &Transaction) -> Value {
         "nonce": fetch::quantity(transaction.nonce),
         "gas": fetch::quantity(transaction.gas_limit),
         "value": transaction.value,
-        "input": hex_of(&transaction.input),
-        "data": hex_of(&transaction.input),
+        "input": fetch::hex_of(&transaction.input),
+        "data": fetch::hex_of(&transaction.input),
     });
     if let Some(to) = transaction.to {
         call["to"] = json!(to);

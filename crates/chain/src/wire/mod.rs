@@ -31,5 +31,25 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> 
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
+/// How many kinds of answer `text` passes for. For fuzzing: whatever `text` is, this must return.
+#[doc(hidden)]
+pub fn kinds_that_accept(text: &str) -> usize {
+    let accepted = [
+        head(text).is_ok(),
+        whole_header(text).is_ok(),
+        with_transactions(text).is_ok(),
+        pending_transaction(text).is_ok(),
+        receipt(text).is_ok(),
+        receipts(text).is_ok(),
+        prestate(text).is_ok(),
+        block_prestates(text).is_ok(),
+        access_list(text).is_ok(),
+        pool(text).is_ok(),
+        hex::<alloy_primitives::U256>(text).is_ok(),
+        hex::<alloy_primitives::Bytes>(text).is_ok(),
+    ];
+    accepted.into_iter().filter(|accepted| *accepted).count()
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,22 +3,27 @@
 //! Connections are made when they are needed and made anew after they break; each new one must first name the right
 //! chain. An endpoint must never appear in a message by its address, only by its name.
 
+mod abilities;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::{B256, Bytes};
-use alloy_pubsub::{ConnectionHandle, PubSubConnect, PubSubFrontend, RawSubscription};
+use alloy_primitives::B256;
+use alloy_pubsub::{ConnectionHandle, PubSubConnect};
 use alloy_rpc_client::{ClientBuilder, IpcConnect, RpcClient};
 use alloy_transport::{RpcError, TransportError, TransportErrorKind, TransportResult};
 use cofferdam_types::ChainId;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+pub(crate) use self::abilities::{Abilities, Ability};
+pub(crate) use self::subscription::{Notice, Subscription};
 use crate::error::{ConnectError, RequestError};
 use crate::health::Health;
 use crate::http::{Http, HttpFault};
@@ -76,59 +81,6 @@ enum Dial {
     WebSocket(Url),
     Ipc(PathBuf),
     Given(RpcClient),
-}
-
-/// Something a node may or may not be able to do, found out by trying and remembered until it reconnects.
-#[derive(Debug, Default)]
-pub(crate) struct Ability(AtomicU8);
-
-impl Ability {
-    const LACKING: u8 = 2;
-
-    pub(crate) fn is_lacking(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::LACKING
-    }
-
-    pub(crate) fn set_lacking(&self) {
-        self.0.store(Self::LACKING, Ordering::Relaxed);
-    }
-
-    fn forget(&self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-}
-
-/// What differs between nodes.
-#[derive(Debug, Default)]
-pub(crate) struct Abilities {
-    pub(crate) batches: Ability,
-    pub(crate) block_receipts: Ability,
-    pub(crate) block_receipts_by_hash: Ability,
-    pub(crate) state_by_hash: Ability,
-    pub(crate) trace_call: Ability,
-    pub(crate) trace_block: Ability,
-    pub(crate) access_list: Ability,
-    pub(crate) pool: Ability,
-}
-
-impl Abilities {
-    fn forget(&self) {
-        let Self {
-            batches,
-            block_receipts,
-            block_receipts_by_hash,
-            state_by_hash,
-            trace_call,
-            trace_block,
-            access_list,
-            pool,
-        } = self;
-        for ability in
-            [batches, block_receipts, block_receipts_by_hash, state_by_hash, trace_call, trace_block, access_list, pool]
-        {
-            ability.forget();
-        }
-    }
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -468,44 +420,6 @@ impl Endpoint {
     }
 }
 
-/// A running subscription; dropping it unsubscribes.
-pub(crate) struct Subscription {
-    feed: RawSubscription,
-    frontend: PubSubFrontend,
-}
-
-/// What a subscription brought.
-pub(crate) enum Notice {
-    /// A notification.
-    Item(Box<RawValue>),
-    /// This many were lost because we read too slowly.
-    Lost(u64),
-    /// The connection is gone.
-    Ended,
-}
-
-impl Subscription {
-    pub(crate) async fn next(&mut self) -> Notice {
-        match self.feed.recv().await {
-            Ok(item) => Notice::Item(item),
-            Err(RecvError::Lagged(lost)) => Notice::Lost(lost),
-            Err(RecvError::Closed) => Notice::Ended,
-        }
-    }
-
-    /// What is there already, without waiting.
-    pub(crate) fn ready(&mut self) -> Option<Box<RawValue>> {
-        self.feed.try_recv().ok()
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        // Fails only when the connection is gone, and the subscription with it.
-        let _ = self.frontend.unsubscribe(*self.feed.local_id());
-    }
-}
-
 /// A connector for sockets that connects once. The library would reconnect on its own and go on without asking which chain it
 /// reached; here the connection ends instead, and the next question makes a new one.
 #[derive(Clone, Debug)]
@@ -523,9 +437,4 @@ impl<C: PubSubConnect> PubSubConnect for Once<C> {
     async fn try_reconnect(&self) -> TransportResult<ConnectionHandle> {
         Err(TransportErrorKind::non_retryable_str("the connection ended"))
     }
-}
-
-/// Bytes as hex, for parameters.
-pub(crate) fn hex_of(bytes: &Bytes) -> Value {
-    Value::String(bytes.to_string())
 }
