@@ -105,6 +105,7 @@ pub struct Follower {
     signals: Option<Signals>,
     below_tip: u32,
     trouble: Option<Trouble>,
+    said_behind: bool,
 }
 
 /// Failures in a row.
@@ -143,6 +144,7 @@ impl Follower {
             signals: None,
             below_tip: 0,
             trouble: None,
+            said_behind: false,
         }
     }
 
@@ -207,7 +209,9 @@ impl Follower {
         if let Some((from, kept)) = self.deep {
             return Err(FollowError::ReorgTooDeep { from, kept });
         }
-        self.begin().await?;
+        if !self.begin().await? {
+            return Ok(None);
+        }
         let follows_tip = |head: &Head| self.known.back().is_some_and(|tip| tip.hash == head.parent_hash);
         let head = match hint.filter(follows_tip) {
             Some(head) => head,

@@ -8,9 +8,10 @@ use cofferdam_types::{BlockNumber, BlockRef};
 use super::{FollowError, Follower, Rebase, Start};
 
 impl Follower {
-    /// Finds out which blocks lie below the starting point, so that reorgs across it are seen.
-    pub(super) async fn begin(&mut self) -> Result<(), FollowError> {
-        let Some(start) = self.start else { return Ok(()) };
+    /// Finds out which blocks lie below the starting point, so that reorgs across it are seen. False while the chain
+    /// has not come as far as the starting point.
+    pub(super) async fn begin(&mut self) -> Result<bool, FollowError> {
+        let Some(start) = self.start else { return Ok(true) };
         match start {
             Start::AtHead => {
                 let head = self.node.newest().await?;
@@ -20,23 +21,42 @@ impl Follower {
                 };
                 self.known = below.into();
             }
-            Start::After(resume) => self.begin_after(resume).await?,
+            Start::After(resume) => {
+                if !self.begin_after(resume).await? {
+                    return Ok(false);
+                }
+            }
         }
         self.start = None;
         self.trim();
-        Ok(())
+        Ok(true)
     }
 
-    async fn begin_after(&mut self, resume: BlockRef) -> Result<(), FollowError> {
+    async fn begin_after(&mut self, resume: BlockRef) -> Result<bool, FollowError> {
         match self.node.header(resume.number).await? {
             Some(header) if header.hash == resume.hash => {
                 let known = self.canonical_up_to(resume.number).await?;
-                // The chain may have moved between the two questions; then the resume block alone is known.
-                self.known = if known.last() == Some(&resume) { known.into() } else { [resume].into() };
+                // The chain may have moved between the two questions.
+                if known.last() != Some(&resume) {
+                    return Ok(false);
+                }
+                self.known = known.into();
             }
-            // The node has not come that far yet, or the chain is shorter than it was: both show later.
-            None => self.known = [resume].into(),
-            Some(_) => self.begin_after_dropped(resume).await?,
+            // Either the node is behind, and nothing can be told yet, or the chain became shorter meanwhile.
+            None if self.node.header_by_hash(resume.hash).await?.is_none() => {
+                self.say_behind(resume).await?;
+                return Ok(false);
+            }
+            Some(_) | None => self.begin_after_dropped(resume).await?,
+        }
+        Ok(true)
+    }
+
+    async fn say_behind(&mut self, resume: BlockRef) -> Result<(), FollowError> {
+        let head = self.node.newest().await?.block.number;
+        if !std::mem::replace(&mut self.said_behind, true) {
+            let detail = format!("head {head} is below block {}, where to resume: waiting for it", resume.number);
+            self.node.alerts().endpoint("all", detail);
         }
         Ok(())
     }
@@ -60,6 +80,7 @@ impl Follower {
     async fn begin_after_dropped(&mut self, resume: BlockRef) -> Result<(), FollowError> {
         let depth = usize::try_from(self.options.depth).unwrap_or(usize::MAX);
         let mut branch = Vec::new();
+        let mut below = Vec::new();
         let mut cursor = Some(resume);
         while let Some(block) = cursor {
             let remembered = self.node.header_by_hash(block.hash).await?.filter(|found| found.number == block.number);
@@ -71,14 +92,21 @@ impl Follower {
                 self.rebase = Some(Rebase { dropped, from });
                 return Ok(());
             };
-            branch.push(block);
             let canonical = self.node.header(block.number).await?;
-            if branch.len() > depth || canonical.is_some_and(|canonical| canonical.hash == block.hash) {
+            if canonical.is_some_and(|canonical| canonical.hash == block.hash) {
+                below = self.canonical_up_to(block.number).await?;
+                if below.last() == Some(&block) {
+                    break;
+                }
+                below.clear();
+            }
+            branch.push(block);
+            if branch.len() > depth {
                 break;
             }
             cursor = header.parent_ref();
         }
-        self.known = branch.into_iter().rev().collect();
+        self.known = below.into_iter().chain(branch.into_iter().rev()).collect();
         Ok(())
     }
 }

@@ -206,6 +206,37 @@ async fn a_resume_block_that_nobody_remembers_is_dropped_and_the_window_delivere
 }
 
 #[tokio::test]
+async fn a_node_that_has_not_come_to_the_resume_block_is_waited_for() {
+    let toy = Toy::new(30);
+    let late = toy.copy();
+    toy.mine(3);
+    let mut follower = Follower::new(late.node().await, Some(toy.at(33)), shallow(8));
+    for _ in 0..3 {
+        assert!(follower.poll().await.unwrap().is_none());
+    }
+    let alerts = follower.node.alerts().drain();
+    assert!(
+        matches!(&alerts[..], [OperatorAlert::Endpoint { detail, .. }] if detail.contains("head 30 is below block 33")),
+        "{alerts:?}"
+    );
+    late.mine(5);
+    let update = follower.poll().await.unwrap().unwrap();
+    assert_eq!(update.adopted().first().unwrap().header.block_ref(), late.at(34));
+}
+
+#[tokio::test]
+async fn a_chain_that_became_shorter_than_the_resume_block_is_a_reorg() {
+    let toy = Toy::new(30);
+    let (resume, below) = (toy.at(30), toy.at(29));
+    toy.reorg(2, 1);
+    let mut follower = Follower::new(toy.node().await, Some(resume), shallow(8));
+    let update = follower.poll().await.unwrap().unwrap();
+    let ChainUpdate::Reorged { dropped, adopted } = &update else { panic!("{update:?}") };
+    assert_eq!(**dropped, [resume, below]);
+    assert_eq!(adopted.first().unwrap().header.block_ref(), toy.at(29));
+}
+
+#[tokio::test]
 async fn an_error_on_the_receipts_of_one_block_loses_nothing() {
     let toy = Toy::new(30);
     let (mut follower, mut view) = following(&toy, shallow(8)).await;
