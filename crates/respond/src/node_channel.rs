@@ -1,0 +1,93 @@
+//! The endpoints of a chain as the way out.
+//!
+//! Sending and reading back go to every endpoint by itself: what one endpoint claims about a containment is compared
+//! with the others, never taken for them.
+
+use alloy_primitives::{Address, B256, Bytes};
+use cofferdam_chain::{At, CallAnswer, Endpoint, Node, NodeOptions, RequestError};
+use cofferdam_types::{BlockRef, ChainId, Transaction, ViewResult};
+
+use crate::channel::{Answer, Channel, ChannelError, Delivery, Mined, Purse, Reading};
+
+/// A [`Channel`] over the endpoints of a [`Node`].
+#[derive(Clone, Debug)]
+pub struct NodeChannel {
+    node: Node,
+}
+
+impl NodeChannel {
+    /// Sends to, and reads from, all endpoints of `node`.
+    pub const fn new(node: Node) -> Self {
+        Self { node }
+    }
+}
+
+impl Channel for NodeChannel {
+    fn broadcast<'a>(&'a self, raw: &'a Bytes) -> Answer<'a, Vec<Delivery>> {
+        Box::pin(async move {
+            let answers = self.node.broadcast(raw).await.into_iter();
+            let delivery = |(endpoint, taken): (std::sync::Arc<str>, Result<B256, _>)| Delivery {
+                endpoint: endpoint.to_string(),
+                taken: taken.map(drop).map_err(|error: cofferdam_chain::SendError| error.to_string()),
+            };
+            answers.map(delivery).collect()
+        })
+    }
+
+    fn purse(&self, account: Address) -> Answer<'_, Result<Purse, ChannelError>> {
+        Box::pin(async move {
+            Ok(Purse {
+                latest_nonce: self.node.nonce(account, At::Latest).await.map_err(failed)?,
+                pending_nonce: self.node.nonce(account, At::Pending).await.map_err(failed)?,
+                balance: self.node.balance(account, At::Latest).await.map_err(failed)?,
+            })
+        })
+    }
+
+    fn mined(&self, transaction: B256) -> Answer<'_, Result<Option<Mined>, ChannelError>> {
+        Box::pin(async move {
+            let found = self.node.receipt(transaction).await.map_err(failed)?;
+            // A receipt without a status is older than any chain that is guarded: whether it worked is read back.
+            Ok(found.map(|found| Mined { block: found.block, success: found.receipt.success.unwrap_or(true) }))
+        })
+    }
+
+    fn read<'a>(&'a self, target: Address, calldata: &'a Bytes, at: BlockRef) -> Answer<'a, Vec<Reading>> {
+        Box::pin(async move {
+            let mut readings = Vec::new();
+            for endpoint in self.node.endpoints() {
+                let answer = read_one(endpoint, self.node.chain_id(), target, calldata, at).await;
+                readings.push(Reading { endpoint: endpoint.name().to_owned(), answer });
+            }
+            readings
+        })
+    }
+
+    fn transaction(&self, hash: B256) -> Answer<'_, Result<Option<Transaction>, ChannelError>> {
+        Box::pin(async move {
+            let found = self.node.transaction(hash).await.map_err(failed)?;
+            Ok(found.map(|(transaction, _)| transaction))
+        })
+    }
+}
+
+/// Asks one endpoint and no other, after making sure that it is on the right chain.
+async fn read_one(
+    endpoint: &Endpoint,
+    chain: ChainId,
+    target: Address,
+    calldata: &Bytes,
+    at: BlockRef,
+) -> Result<ViewResult, ChannelError> {
+    let alone = Node::connect(vec![endpoint.clone()], Some(chain), NodeOptions::default());
+    let alone = alone.await.map_err(|error| ChannelError { reason: error.to_string() })?;
+    let answer = alone.call(target, calldata, At::Block(at)).await.map_err(failed)?;
+    Ok(match answer {
+        CallAnswer::Returned(data) => ViewResult::Returned(data),
+        CallAnswer::Reverted { message, .. } => ViewResult::Failed(message),
+    })
+}
+
+fn failed(error: RequestError) -> ChannelError {
+    ChannelError { reason: error.to_string() }
+}
