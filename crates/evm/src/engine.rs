@@ -63,6 +63,8 @@ pub struct Engine {
     needs: Needs,
     balances: Balances,
     head: Arc<Header>,
+    /// The block before the oldest of `blocks`: the deepest that can be gone back to.
+    base: Arc<Header>,
     blocks: VecDeque<Executed>,
     depth: usize,
 }
@@ -82,6 +84,7 @@ impl Engine {
             needs: Needs::default(),
             balances: Balances::default(),
             head: Arc::default(),
+            base: Arc::default(),
             blocks: VecDeque::new(),
             depth: DEPTH,
         }
@@ -104,6 +107,7 @@ impl Engine {
         state.forget();
         state.at = head.block_ref();
         self.head = Arc::new(head);
+        self.base = self.head.clone();
     }
 
     /// The block that the state stands on.
@@ -229,8 +233,10 @@ impl Engine {
         let state = self.machine.state_mut();
         state.bulk = Bulk::None;
         state.at = block.header.block_ref();
-        if self.blocks.len() > self.depth {
-            self.blocks.pop_front();
+        if self.blocks.len() > self.depth
+            && let Some(oldest) = self.blocks.pop_front()
+        {
+            self.base = oldest.header;
         }
         if let Some(oldest) = self.blocks.front() {
             state.prune(oldest.before);
@@ -250,10 +256,14 @@ impl Engine {
         if to == self.head.block_ref() {
             return Ok(());
         }
-        let refused = RollbackError { to: to.number, kept: self.blocks.len() };
-        // The header of the block before the oldest kept one is not held.
-        let position = self.blocks.iter().position(|executed| executed.header.block_ref() == to).ok_or(refused)?;
-        while self.blocks.len() > position.saturating_add(1) {
+        let kept = if to == self.base.block_ref() {
+            0
+        } else {
+            let position = self.blocks.iter().position(|executed| executed.header.block_ref() == to);
+            let refused = RollbackError { to: to.number, kept: self.blocks.len() };
+            position.ok_or(refused)?.saturating_add(1)
+        };
+        while self.blocks.len() > kept {
             let Some(dropped) = self.blocks.pop_back() else { break };
             let state = self.machine.state_mut();
             state.revert_to(dropped.before);
@@ -262,9 +272,7 @@ impl Engine {
                 state.forget_account(account);
             }
         }
-        if let Some(executed) = self.blocks.back() {
-            self.head = executed.header.clone();
-        }
+        self.head = self.blocks.back().map_or(&self.base, |executed| &executed.header).clone();
         self.machine.state_mut().at = to;
         Ok(())
     }
@@ -466,9 +474,7 @@ pub(crate) fn next_header(head: &Header) -> Header {
 fn next_base_fee(base_fee: u64, gas_used: u64, gas_limit: u64) -> u64 {
     let target = u128::from(gas_limit / 2);
     let (base, used) = (u128::from(base_fee), u128::from(gas_used));
-    let change = |distance: u128| {
-        base.saturating_mul(distance).checked_div(target).map_or(0, |scaled| scaled / 8)
-    };
+    let change = |distance: u128| base.saturating_mul(distance).checked_div(target).map_or(0, |scaled| scaled / 8);
     let next = if used > target {
         base.saturating_add(change(used.saturating_sub(target)).max(1))
     } else {
@@ -491,7 +497,8 @@ fn difference(effects: &Effects, receipt: Option<&Receipt>) -> Option<String> {
     }
     let same_logs = receipt.logs.len() == effects.logs.len()
         && receipt.logs.iter().zip(&effects.logs).all(|(theirs, ours)| *theirs == ours.log);
-    (!same_logs).then(|| format!("{} logs here, {} on chain, or other contents", effects.logs.len(), receipt.logs.len()))
+    (!same_logs)
+        .then(|| format!("{} logs here, {} on chain, or other contents", effects.logs.len(), receipt.logs.len()))
 }
 
 /// What remains of an execution that is not the chain's: the receipt, which is.
@@ -502,7 +509,12 @@ fn distrust(execution: &mut Execution, receipt: Option<&Receipt>) {
 }
 
 /// An execution from the receipt alone, for blocks whose state is not available any more.
-pub(crate) fn from_receipt(header: &Arc<Header>, index: u32, transaction: &Transaction, receipt: Option<&Receipt>) -> Execution {
+pub(crate) fn from_receipt(
+    header: &Arc<Header>,
+    index: u32,
+    transaction: &Transaction,
+    receipt: Option<&Receipt>,
+) -> Execution {
     Execution {
         transaction: Arc::new(transaction.clone()),
         window: Window::Mined,

@@ -2,7 +2,9 @@
 //!
 //! Unlike [`crate::Engine`] it makes state instead of following it. An account that was never set does not exist.
 
-use cofferdam_types::{AccountState, BlockNumber, Effects, Header, Outcome, PreAccount, PreState, Transaction, ViewResult};
+use cofferdam_types::{
+    AccountState, BlockNumber, Effects, Header, Outcome, PreAccount, PreState, Transaction, ViewResult,
+};
 use revm::primitives::{Address, B256, Bytes, U256};
 
 use crate::effects;
@@ -98,11 +100,9 @@ impl Ledger {
         self.machine.enter_block(header);
         match self.machine.view(request) {
             Ok((outcome, _)) => outcome,
-            Err(error) => CallOutcome {
-                result: ViewResult::Failed(error.to_string()),
-                revert_data: Bytes::new(),
-                gas_used: 0,
-            },
+            Err(error) => {
+                CallOutcome { result: ViewResult::Failed(error.to_string()), revert_data: Bytes::new(), gas_used: 0 }
+            }
         }
     }
 
@@ -151,14 +151,22 @@ fn account_state(info: &revm::state::AccountInfo) -> AccountState {
 
 /// The system calls that open a block.
 pub(crate) fn begin_block(machine: &mut Machine, header: &Header) -> Result<(), crate::state::DbError> {
-    let spec = machine.rules().spec(header);
+    for (contract, data) in system_calls(machine.rules().spec(header), header) {
+        machine.system_call(contract, data)?;
+    }
+    Ok(())
+}
+
+/// Contract and calldata of each system call at the start of the block of `header`.
+pub(crate) fn system_calls(spec: Spec, header: &Header) -> Vec<(Address, Bytes)> {
+    let mut calls = Vec::new();
     if spec.is_enabled_in(Spec::CANCUN)
         && let Some(root) = header.parent_beacon_block_root
     {
-        machine.system_call(BEACON_ROOTS, Bytes::copy_from_slice(root.as_slice()))?;
+        calls.push((BEACON_ROOTS, Bytes::copy_from_slice(root.as_slice())));
     }
     if spec.is_enabled_in(Spec::PRAGUE) && header.number.0 > 0 {
-        machine.system_call(BLOCK_HASHES, Bytes::copy_from_slice(header.parent_hash.as_slice()))?;
+        calls.push((BLOCK_HASHES, Bytes::copy_from_slice(header.parent_hash.as_slice())));
     }
-    Ok(())
+    calls
 }

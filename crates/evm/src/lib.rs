@@ -10,6 +10,7 @@
 //! nobody could tell is read as zero and named in the verdict's standing; it is never invented in silence.
 
 mod balances;
+mod bare;
 mod effects;
 mod engine;
 mod fork;
@@ -21,6 +22,7 @@ mod state;
 mod tokens;
 mod views;
 
+pub use bare::{Bare, BareRun};
 pub use engine::{Advanced, Engine, RollbackError, from_receipts};
 pub use fork::Fork;
 pub use ledger::Ledger;

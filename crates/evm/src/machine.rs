@@ -102,22 +102,8 @@ impl Machine {
             let state = std::mem::take(self.state_mut());
             self.evm = build(state, self.rules, spec);
         }
-        let fraction = self.rules.blob_fraction(header);
-        self.evm.ctx.cfg.blob_base_fee_update_fraction = Some(fraction);
-        self.evm.ctx.block = BlockEnv {
-            number: U256::from(header.number.0),
-            beneficiary: header.beneficiary,
-            timestamp: U256::from(header.timestamp),
-            gas_limit: header.gas_limit,
-            basefee: header.base_fee.unwrap_or(0),
-            difficulty: header.difficulty,
-            prevrandao: header.prev_randao,
-            blob_excess_gas_and_price: header
-                .excess_blob_gas
-                .or(spec.is_enabled_in(Spec::CANCUN).then_some(0))
-                .map(|excess| BlobExcessGasAndPrice::new(excess, fraction)),
-            slot_num: 0,
-        };
+        self.evm.ctx.cfg.blob_base_fee_update_fraction = Some(self.rules.blob_fraction(header));
+        self.evm.ctx.block = block_env(&self.rules, header);
     }
 
     fn set_checks(&mut self, checks: Checks) {
@@ -224,6 +210,22 @@ fn build(state: State, rules: Rules, spec: Spec) -> RevmEvm {
     Context::new(state, spec).with_cfg(config(rules, spec)).build_mainnet()
 }
 
+pub(crate) fn block_env(rules: &Rules, header: &Header) -> BlockEnv {
+    let assumed = rules.spec(header).is_enabled_in(Spec::CANCUN).then_some(0);
+    let excess = header.excess_blob_gas.or(assumed);
+    BlockEnv {
+        number: U256::from(header.number.0),
+        beneficiary: header.beneficiary,
+        timestamp: U256::from(header.timestamp),
+        gas_limit: header.gas_limit,
+        basefee: header.base_fee.unwrap_or(0),
+        difficulty: header.difficulty,
+        prevrandao: header.prev_randao,
+        blob_excess_gas_and_price: excess.map(|excess| BlobExcessGasAndPrice::new(excess, rules.blob_fraction(header))),
+        slot_num: 0,
+    }
+}
+
 pub(crate) fn tx_env(transaction: &Transaction) -> TxEnv {
     let access_list = transaction
         .access_list
@@ -267,4 +269,3 @@ pub fn warm_up() {
     let field = [0_u8; 32];
     let _ = revm::precompile::kzg_point_evaluation::verify_kzg_proof(&zero, &field, &field, &zero);
 }
-

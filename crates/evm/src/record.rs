@@ -63,7 +63,17 @@ impl Recorder {
                 let selector = data.first_chunk::<4>().map(Selector::from);
                 let kept = self.keep(&data);
                 let value = inputs.value.transfer().unwrap_or_default();
-                Call::new(parent, depth, kind, caller, inputs.target_address, inputs.bytecode_address, selector, value, kept)
+                Call::new(
+                    parent,
+                    depth,
+                    kind,
+                    caller,
+                    inputs.target_address,
+                    inputs.bytecode_address,
+                    selector,
+                    value,
+                    kept,
+                )
             }
             FrameInput::Create(inputs) => {
                 let kind = match inputs.scheme() {
@@ -73,7 +83,17 @@ impl Recorder {
                     }
                 };
                 let kept = self.keep(inputs.init_code());
-                Call::new(parent, depth, kind, inputs.caller(), Address::ZERO, Address::ZERO, None, inputs.value(), kept)
+                Call::new(
+                    parent,
+                    depth,
+                    kind,
+                    inputs.caller(),
+                    Address::ZERO,
+                    Address::ZERO,
+                    None,
+                    inputs.value(),
+                    kept,
+                )
             }
             // The interpreter never asks for an empty frame.
             FrameInput::Empty => return,

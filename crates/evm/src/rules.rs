@@ -138,9 +138,8 @@ mod tests {
     #[test]
     fn mainnet_forks_lie_where_the_chain_has_them() {
         let rules = Rules::for_chain(ChainId(1));
-        let at = |number, timestamp| {
-            rules.spec(&Header { number: BlockNumber(number), timestamp, ..Header::default() })
-        };
+        let at =
+            |number, timestamp| rules.spec(&Header { number: BlockNumber(number), timestamp, ..Header::default() });
         assert_eq!(at(46_147, 1_438_918_233), Spec::FRONTIER);
         assert_eq!(at(2_675_000, 1_479_831_344), Spec::SPURIOUS_DRAGON);
         assert_eq!(at(12_964_999, 1_628_166_812), Spec::BERLIN);

@@ -5,10 +5,14 @@
 
 use std::sync::Arc;
 
-use cofferdam_types::{AccountState, Block, BlockNumber, BlockRef, Known, Missing, PreState, StateError, StateSource, Transaction};
+use cofferdam_types::{
+    AccountState, Block, BlockNumber, BlockRef, Known, Missing, PreState, StateError, StateSource, Transaction,
+};
 use revm::bytecode::Bytecode;
 use revm::database_interface::{DBErrorMarker, Database};
-use revm::primitives::{Address, AddressMap, B256, B256Map, Bytes, HashMap, KECCAK_EMPTY, StorageKeyMap, U256, keccak256};
+use revm::primitives::{
+    Address, AddressMap, B256, B256Map, Bytes, HashMap, KECCAK_EMPTY, StorageKeyMap, U256, keccak256,
+};
 use revm::state::{Account, AccountInfo, EvmState};
 
 /// Where the undo log stood: everything after it can be taken back.
@@ -157,7 +161,13 @@ impl State {
 
     fn info(&mut self, state: AccountState) -> AccountInfo {
         let (code_hash, code) = self.bytecode(state.code);
-        AccountInfo { balance: state.balance, nonce: state.nonce, code_hash, code: Some(code), ..AccountInfo::default() }
+        AccountInfo {
+            balance: state.balance,
+            nonce: state.nonce,
+            code_hash,
+            code: Some(code),
+            ..AccountInfo::default()
+        }
     }
 
     /// Sets an account from outside (genesis, cases). Storage is set apart.

@@ -105,6 +105,13 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Read`].
     fn checkpoint(&self) -> Result<Option<BlockRef>, JournalError>;
 
+    /// Findings of mined transactions of `block` that were recorded and not withdrawn: what to withdraw when the block
+    /// leaves the chain, also after a restart.
+    ///
+    /// # Errors
+    /// [`JournalError::Read`].
+    fn findings_in(&self, block: BlockRef) -> Result<Vec<FindingId>, JournalError>;
+
     /// Plans whose last step is not final (confirmed, undone, refused or failed), oldest first.
     ///
     /// # Errors

@@ -22,8 +22,8 @@ mod state;
 mod units;
 
 pub use block::{
-    AccessListItem, Authorization, Block, BlockRef, ChainUpdate, Header, PendingTx, PendingUpdate, Receipt, Transaction,
-    Withdrawal,
+    AccessListItem, Authorization, Block, BlockRef, ChainUpdate, Header, PendingTx, PendingUpdate, Receipt,
+    Transaction, Withdrawal,
 };
 pub use clock::{Clock, ManualClock};
 pub use effects::{
