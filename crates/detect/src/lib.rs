@@ -1,1 +1,31 @@
-//! stub
+//! Turns what an execution did into findings.
+//!
+//! ```text
+//! types::Execution ─▶ Detection ─touched modules─▶ Seen ─▶ catalog::* (pure) ─▶ Finding ─▶ types::Verdict
+//!                                                   ▲
+//!                                                History (recorded per block, retracted on reorgs)
+//! ```
+//!
+//! Start at [`Detection`]. Add a detector as a folder of [`catalog`]. What people configure stands in [`settings`].
+//!
+//! **Invariant:** nothing here does I/O, reads a clock or knows an incident by name. The same execution on the same
+//! history gives the same findings, so every finding can be replayed.
+//!
+//! Deliberately absent: prices. No amount is ever converted into another asset; harm is judged as a share of what
+//! the module holds of the very asset that leaves, or against limits that people wrote.
+
+mod amounts;
+pub mod catalog;
+mod detection;
+mod detector;
+mod flows;
+mod history;
+mod seen;
+pub mod settings;
+
+pub use detection::Detection;
+pub use detector::{Detector, DetectorInfo};
+pub use flows::Flow;
+pub use history::{Habit, History, WindowSum};
+pub use seen::{Exchange, Seen};
+pub use settings::{Settings, SettingsError};

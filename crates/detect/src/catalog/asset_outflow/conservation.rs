@@ -1,0 +1,125 @@
+//! Conservation: a token of the module cannot move what its holder never had.
+//!
+//! Overflows, underflows and transfers to oneself that count twice all leave the same mark: the token's events and its
+//! storage no longer add up. Exact comparisons of whole words only, so that packed or scaled balances are never
+//! mistaken for broken ones; those are not seen here.
+
+use alloy_primitives::{Address, U256};
+use cofferdam_types::{Asset, Evidence, Harm, Level, Movement, Severity};
+
+use crate::{Seen, flows::Table, seen::Said};
+
+/// More smallest units than any token that is worth something has: 2^160, about 10^48.
+pub(super) const BEYOND_ANY_SUPPLY: U256 = U256::from_limbs([0, 0, 1 << 32, 0]);
+
+/// Half the range: a balance up here has wrapped below zero.
+const WRAPPED: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
+
+/// One broken movement.
+struct Broken {
+    token: Address,
+    holder: Address,
+    amount: U256,
+    how: &'static str,
+}
+
+/// The first movement of a token of the module that breaks conservation.
+pub(super) fn from_nothing(seen: &Seen<'_>) -> Option<Said> {
+    let broken = broken(seen)?;
+    Some(Said {
+        level: Level::Stop,
+        severity: Severity::Critical,
+        summary: format!(
+            "{} of token {} of module {} came from nothing: {}",
+            broken.amount, broken.token, seen.module.id, broken.how
+        ),
+        harm: vec![Harm {
+            asset: Asset::Erc20(broken.token),
+            account: broken.token,
+            amount: broken.amount,
+            at_risk: true,
+        }],
+        evidence: vec![
+            Evidence::new("token", broken.token),
+            Evidence::new("holder", broken.holder),
+            Evidence::new("amount", broken.amount),
+            Evidence::new("how", broken.how),
+            Evidence::new("sender", seen.execution.transaction.from),
+        ],
+    })
+}
+
+fn broken(seen: &Seen<'_>) -> Option<Broken> {
+    let effects = seen.effects();
+    let issued = |movement: &&Movement| match movement.asset {
+        Asset::Erc20(token) => seen.member(token),
+        Asset::Native | Asset::Erc721(..) | Asset::Erc1155(..) => false,
+    };
+    // Three cheap questions that honest transactions answer with no.
+    let huge = |movement: &&Movement| movement.amount >= BEYOND_ANY_SUPPLY;
+    let to_itself = |movement: &&Movement| movement.from == movement.to && !movement.amount.is_zero();
+    let wraps =
+        effects.writes.iter().any(|write| write.new >= WRAPPED && write.old < WRAPPED && seen.member(write.address));
+    let suspicious = effects.movements.iter().any(|movement| huge(&movement) || to_itself(&movement)) || wraps;
+    if !suspicious {
+        return None;
+    }
+    let mut holders: Table<(Address, Address), (U256, U256)> = Table::default();
+    for movement in effects.movements.iter().filter(issued) {
+        let token = movement.asset.token().unwrap_or_default();
+        if let Some(broken) = counted_twice(seen, token, movement) {
+            return Some(broken);
+        }
+        if movement.from == movement.to {
+            continue;
+        }
+        let (out, _) = holders.at((token, movement.from));
+        match out.checked_add(movement.amount) {
+            Some(sum) => *out = sum,
+            // Nobody can have held more than a word can count.
+            None if !movement.from.is_zero() => {
+                let how = "more left one holder than 256 bits can count";
+                return Some(Broken { token, holder: movement.from, amount: movement.amount, how });
+            }
+            None => *out = U256::MAX,
+        }
+        let (_, back) = holders.at((token, movement.to));
+        *back = back.saturating_add(movement.amount);
+    }
+    holders.rows.iter().find_map(|((token, holder), (out, back))| {
+        let lost = out.checked_sub(*back).filter(|lost| !lost.is_zero() && !holder.is_zero())?;
+        let of_token = || effects.writes.iter().filter(|write| write.address == *token);
+        if of_token().any(|write| write.new >= WRAPPED && write.old < lost && write.old.wrapping_sub(lost) == write.new)
+        {
+            let how = "the holder's balance fell below zero and wrapped";
+            return Some(Broken { token: *token, holder: *holder, amount: lost, how });
+        }
+        let paid = effects.writes.iter().any(|write| write.old.checked_sub(lost) == Some(write.new));
+        if lost >= BEYOND_ANY_SUPPLY && !paid {
+            let how = "more than any supply left a holder and no balance fell by it";
+            return Some(Broken { token: *token, holder: *holder, amount: lost, how });
+        }
+        None
+    })
+}
+
+/// A transfer to oneself that raised a balance by exactly its amount.
+fn counted_twice(seen: &Seen<'_>, token: Address, movement: &Movement) -> Option<Broken> {
+    if movement.from != movement.to || movement.amount.is_zero() {
+        return None;
+    }
+    let effects = seen.effects();
+    let holder = movement.from;
+    let others = effects.claimed_net(holder, movement.asset);
+    let raised = effects.writes.iter().any(|write| {
+        write.address == token
+            && write.slot >= U256::from_limbs([0, 1, 0, 0])
+            && write.old.checked_add(movement.amount) == Some(write.new)
+    });
+    (raised && others.magnitude.is_zero()).then_some(Broken {
+        token,
+        holder,
+        amount: movement.amount,
+        how: "a transfer to oneself raised the balance",
+    })
+}

@@ -1,0 +1,236 @@
+//! Assets of a module leaving it: in one transaction and in a sliding window, against shares and written limits.
+//!
+//! Net over all contracts of the module, by balances where they were looked at. What comes back decides: a swap, a
+//! redeemed share, a recorded debt are the module's business; the same share leaving for nothing is harm. Harm alone is
+//! an alert. It becomes a stop when a limit that people wrote is exceeded, or when the transaction is built as honest
+//! ones are not. No prices, no names.
+
+use std::sync::LazyLock;
+
+use alloy_primitives::U256;
+use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity};
+
+mod allowance;
+mod conservation;
+mod limits;
+
+use crate::{
+    Detector, DetectorInfo, Exchange, Flow, Habit, History, Seen,
+    amounts::{reaches, share_bps},
+    seen::{Said, percent},
+};
+
+/// The detector's id.
+pub const ID: &str = "asset-outflow";
+
+static INFO: LazyLock<DetectorInfo> = LazyLock::new(|| DetectorInfo::embedded(include_str!("detector.toml")));
+
+/// Recognises harmful outflows.
+pub struct AssetOutflow;
+
+impl Detector for AssetOutflow {
+    fn info(&self) -> &'static DetectorInfo {
+        &INFO
+    }
+
+    fn inspect(&self, seen: &Seen<'_>, history: &History) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for flow in seen.losses() {
+            let said = limits::exceeded(seen, history, flow)
+                .or_else(|| left_at_once(seen, history, flow))
+                .or_else(|| left_over_time(seen, history, flow))
+                .or_else(|| minted_for_nothing(seen, flow));
+            if let Some(said) = said {
+                findings.push(seen.finding(&INFO, &subject(flow.asset), said));
+            }
+        }
+        if let Some(said) = conservation::from_nothing(seen) {
+            findings.push(seen.finding(&INFO, b"conservation", said));
+        }
+        if let Some(said) = allowance::drained(seen) {
+            findings.push(seen.finding(&INFO, b"allowance", said));
+        }
+        findings
+    }
+}
+
+fn subject(asset: Asset) -> Vec<u8> {
+    match asset {
+        Asset::Native => b"native".to_vec(),
+        Asset::Erc20(token) => token.to_vec(),
+        Asset::Erc721(token, id) | Asset::Erc1155(token, id) => [token.as_slice(), &id.to_be_bytes::<32>()].concat(),
+    }
+}
+
+/// A large share in this transaction. Fungible assets only: what share of a collection an item is, nobody can say.
+fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said> {
+    let rules = &seen.settings.outflow;
+    if matches!(flow.asset, Asset::Erc721(..) | Asset::Erc1155(..)) {
+        return None;
+    }
+    let (lost, held) = (Seen::lost_of_holdings(flow), flow.held?);
+    let lowest = rules.one_sided_alert_bps.min(rules.exchanged_alert_bps).min(rules.one_sided_stop_bps);
+    if !reaches(lost, held, lowest) {
+        return None;
+    }
+    let exchange = seen.exchange(flow);
+    let alert_from = match exchange {
+        Exchange::Nothing => rules.one_sided_alert_bps,
+        Exchange::Strange | Exchange::Booked | Exchange::Assets => rules.exchanged_alert_bps,
+    };
+    let anomaly = (exchange.is_one_sided() && reaches(lost, held, rules.one_sided_stop_bps))
+        .then(|| anomaly(seen, history))
+        .flatten();
+    let level = match anomaly {
+        Some(_) => Level::Stop,
+        None if reaches(lost, held, alert_from) => Level::Alert,
+        None => return None,
+    };
+    let share = share_bps(lost, held).map_or_else(|| "everything".to_owned(), percent);
+    let mut evidence = evidence(seen, flow, exchange);
+    if let Some(anomaly) = &anomaly {
+        evidence.push(Evidence::new("unlike an honest transaction", anomaly));
+    }
+    let why = anomaly.map(|anomaly| format!("; {anomaly}")).unwrap_or_default();
+    Some(Said {
+        level,
+        severity: if level == Level::Stop { Severity::Critical } else { Severity::High },
+        summary: format!(
+            "{lost} of {} ({share} of what was held) left module {} {}{why}",
+            flow.asset,
+            seen.module.id,
+            exchange.words()
+        ),
+        harm: vec![seen.harm_of(flow, lost)],
+        evidence,
+    })
+}
+
+/// What about this transaction honest ones do not show, if anything. Structure only, strongest first.
+fn anomaly(seen: &Seen<'_>, history: &History) -> Option<String> {
+    if let Some(reentry) = seen.reentries().first()
+        && !history.is_familiar(seen.index, reentry.habit(), seen.now())
+    {
+        return Some("the module was re-entered in mid-call".to_owned());
+    }
+    if let Some(change) = seen.changes().iter().find(|change| change.kind != super::authority_change::Kind::Variable) {
+        return Some(format!("in the same transaction: {}", change.what));
+    }
+    if let Some(at) = history.last_authority_change(seen.index)
+        && seen.now() <= at.saturating_add(seen.settings.authority.recent_seconds)
+    {
+        return Some(format!(
+            "authority or code of the module changed {} seconds before",
+            seen.now().saturating_sub(at)
+        ));
+    }
+    // What follows is also done by arbitrageurs and liquidators: not a stop for those who have long been around.
+    let sender = seen.execution.transaction.from;
+    if history.is_familiar(seen.index, Habit::Sender(sender), seen.now()) {
+        return None;
+    }
+    if seen.is_newborn_involved() {
+        return Some("the counterparty came into being in the same transaction".to_owned());
+    }
+    let (lender, asset, amount) = seen.round_trip()?;
+    Some(format!("{amount} of {asset} came from {lender} and went back there in the same transaction"))
+}
+
+/// The sum over the window, where this transaction is the one that crosses the threshold.
+fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said> {
+    let rules = &seen.settings.outflow;
+    if matches!(flow.asset, Asset::Erc721(..) | Asset::Erc1155(..)) {
+        return None;
+    }
+    let (lost, held) = (Seen::lost_of_holdings(flow), flow.held?);
+    let window = history.window(seen.index, flow.asset, seen.now().saturating_sub(rules.window_seconds));
+    let held_then = held.saturating_add(window.net.loss()).saturating_sub(window.net.gain());
+    let most = window.one_sided.max(window.net.loss()).saturating_add(lost);
+    if !reaches(most, held_then, rules.window_one_sided_alert_bps.min(rules.window_net_alert_bps)) {
+        return None;
+    }
+    let crosses = |before: U256, share| {
+        let after = before.saturating_add(lost);
+        !reaches(before, held_then, share) && reaches(after, held_then, share)
+    };
+    let exchange = seen.exchange(flow);
+    let (total, words) = if exchange.is_one_sided() && crosses(window.one_sided, rules.window_one_sided_alert_bps) {
+        (window.one_sided.saturating_add(lost), "for nothing in return")
+    } else if crosses(window.net.loss(), rules.window_net_alert_bps) {
+        (window.net.loss().saturating_add(lost), "more than came in")
+    } else {
+        return None;
+    };
+    let share = share_bps(total, held_then).map_or_else(|| "everything".to_owned(), percent);
+    let mut evidence = evidence(seen, flow, exchange);
+    evidence.push(Evidence::new("left within the window", format!("{total} ({share} of {held_then})")));
+    evidence.push(Evidence::new("window", format!("{} seconds", rules.window_seconds)));
+    Some(Said {
+        level: Level::Alert,
+        severity: Severity::High,
+        summary: format!(
+            "{total} of {} ({share}) left module {} {words} within {} seconds",
+            flow.asset, seen.module.id, rules.window_seconds
+        ),
+        harm: vec![seen.harm_of(flow, lost)],
+        evidence,
+    })
+}
+
+/// A token that the module issues was minted to outsiders and nothing came in for it. What share of the supply that
+/// is, storage tells; where it does not, a mint beyond any real supply is still one.
+fn minted_for_nothing(seen: &Seen<'_>, flow: &Flow) -> Option<Said> {
+    let Asset::Erc20(token) = flow.asset else { return None };
+    if !flow.issued || flow.minted <= flow.burned || !seen.exchange(flow).is_one_sided() {
+        return None;
+    }
+    let minted = flow.minted.saturating_sub(flow.burned).min(flow.net.loss());
+    let supply = seen.supply_before(flow);
+    let large = match supply {
+        // The first mint of a token has nothing to be compared with.
+        Some(supply) => !supply.is_zero() && reaches(minted, supply, seen.settings.outflow.mint_alert_bps),
+        None => minted >= conservation::BEYOND_ANY_SUPPLY,
+    };
+    if !large {
+        return None;
+    }
+    let share =
+        supply.and_then(|supply| share_bps(minted, supply)).map_or_else(|| "beyond any supply".to_owned(), percent);
+    let mut evidence = evidence(seen, flow, Exchange::Nothing);
+    evidence.push(Evidence::new("minted", minted));
+    if let Some(supply) = supply {
+        evidence.push(Evidence::new("supply before", supply));
+    }
+    let anomalous = minted >= conservation::BEYOND_ANY_SUPPLY;
+    Some(Said {
+        level: if anomalous { Level::Stop } else { Level::Alert },
+        severity: Severity::High,
+        summary: format!(
+            "{minted} of token {token} of module {} ({share} of the supply) were minted for nothing",
+            seen.module.id
+        ),
+        harm: vec![cofferdam_types::Harm { asset: flow.asset, account: token, amount: minted, at_risk: true }],
+        evidence,
+    })
+}
+
+/// What every finding about a flow shows.
+fn evidence(seen: &Seen<'_>, flow: &Flow, exchange: Exchange) -> Vec<Evidence> {
+    let mut evidence = vec![
+        Evidence::new("asset", flow.asset),
+        Evidence::new("net change", flow.net),
+        Evidence::new("held before", flow.held.map_or_else(|| "unknown".to_owned(), |held| held.to_string())),
+        Evidence::new("left", exchange.words()),
+        Evidence::new("sender", seen.execution.transaction.from),
+    ];
+    for gain in seen.flows.iter().filter(|gain| !gain.net.gain().is_zero()).take(4) {
+        evidence.push(Evidence::new("came in", format!("{} of {}", gain.net.gain(), gain.asset)));
+    }
+    if flow.unchecked {
+        evidence.push(Evidence::new("doubt", "the token did not answer for its balances: these are its own claims"));
+    }
+    if seen.execution.standing.basis != Basis::Executed {
+        evidence.push(Evidence::new("doubt", "not executed here, or differently: taken from the receipt or diverged"));
+    }
+    evidence
+}

@@ -1,0 +1,26 @@
+//! The catalogue: one folder per detector, with its page, its `detector.toml` and its cases. A test walks it.
+//!
+//! A detector decides on effects and state. It never knows an incident, an address or a protocol by name.
+
+use crate::{Detector, DetectorInfo};
+
+pub mod asset_outflow;
+pub mod authority_change;
+pub mod invariant;
+pub mod re_entry;
+
+/// All detectors that need no settings of their own to be built, in the order in which they speak.
+pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
+    vec![
+        Box::new(asset_outflow::AssetOutflow),
+        Box::new(re_entry::ReEntry),
+        Box::new(authority_change::AuthorityChange),
+    ]
+}
+
+/// What every detector's folder says of it, in the order of the catalogue.
+pub fn infos() -> Vec<&'static DetectorInfo> {
+    let mut infos: Vec<&'static DetectorInfo> = detectors().iter().map(|detector| detector.info()).collect();
+    infos.push(invariant::info());
+    infos
+}

@@ -1,0 +1,291 @@
+//! The judge: finds out which modules an execution touched, asks the detectors, and adds up what they say.
+//!
+//! Most transactions touch nothing. They cost one pass of hash look-ups and allocate nothing; cost never grows with
+//! the number of modules that are not touched.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use cofferdam_types::{
+    Basis, BlockRef, CallKind, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Verdict, Watchlist,
+};
+
+use crate::{
+    Detector, Habit, History, Seen, Settings, SettingsError,
+    catalog::{self, authority_change, invariant},
+    settings::{Allowed, ModuleSettings},
+};
+
+/// All detectors over all modules, with what they remember.
+pub struct Detection {
+    watch: Arc<Watchlist>,
+    /// Same order as the modules of the watchlist.
+    modules: Vec<ModuleSettings>,
+    max_level: Vec<(String, Level)>,
+    detectors: Vec<Box<dyn Detector>>,
+    history: History,
+    needs: Needs,
+}
+
+/// Indices of touched modules. Few, so they live on the stack; more go to the heap.
+#[derive(Default)]
+struct Touched {
+    first: [u32; 8],
+    count: usize,
+    more: Vec<u32>,
+}
+
+impl Touched {
+    fn add(&mut self, modules: &[u32]) {
+        for module in modules {
+            if self.iter().any(|known| known == *module) {
+                continue;
+            }
+            match self.first.get_mut(self.count) {
+                Some(place) => {
+                    *place = *module;
+                    self.count = self.count.saturating_add(1);
+                }
+                None => self.more.push(*module),
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.first.iter().take(self.count).chain(&self.more).copied()
+    }
+}
+
+impl Detection {
+    /// Builds the judge for the modules of `watch`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the first entry of `settings` that cannot be meant.
+    pub fn new(watch: Arc<Watchlist>, settings: &Settings) -> Result<Self, SettingsError> {
+        let is_detector = |id: &str| catalog::infos().iter().any(|info| info.id == id);
+        if let Some(id) = settings.max_level.keys().find(|id| !is_detector(id)) {
+            return Err(SettingsError::UnknownDetector(id.clone()));
+        }
+        for (index, entry) in settings.modules.iter().enumerate() {
+            if settings.modules.iter().take(index).any(|earlier| earlier.module == entry.module) {
+                return Err(SettingsError::DuplicateModule(entry.module.clone()));
+            }
+            if !watch.modules().iter().any(|module| module.id == entry.module) {
+                return Err(SettingsError::UnknownModule(entry.module.clone()));
+            }
+            entry.check(is_detector)?;
+        }
+        let settings_of = |module: &cofferdam_types::Module| {
+            let given = settings.modules.iter().find(|entry| entry.module == module.id);
+            given.cloned().unwrap_or_else(|| ModuleSettings::defaults(module.id.clone()))
+        };
+        let modules: Vec<ModuleSettings> = watch.modules().iter().map(settings_of).collect();
+        let mut compiled = Vec::new();
+        for module in &modules {
+            compiled.extend(invariant::Compiled::all(module)?);
+        }
+        let invariants = invariant::Invariants::new(compiled);
+        let needs = Needs { views: invariants.views() };
+        let mut detectors = catalog::detectors();
+        if !needs.views.is_empty() {
+            detectors.push(Box::new(invariants));
+        }
+        let window = modules.iter().map(ModuleSettings::longest_window_seconds).max().unwrap_or_default();
+        let max_level = settings.max_level.iter().map(|(id, level)| (id.clone(), *level)).collect();
+        let history = History::new(settings.history.clone(), window);
+        Ok(Self { watch, modules, max_level, detectors, history, needs })
+    }
+
+    /// What was recorded so far.
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Modules that the execution touched in any way: called, logged, written, paid, drained, replaced.
+    fn touched(&self, execution: &Execution) -> Touched {
+        let mut touched = Touched::default();
+        let effects = &execution.effects;
+        // A failed transaction changes nothing, except that its signed delegations stand.
+        if !effects.outcome.succeeded() && effects.code_changes.is_empty() {
+            return touched;
+        }
+        let watch = &self.watch;
+        let mut look = |address: Address| touched.add(watch.modules_of(address));
+        let mut last = Address::ZERO;
+        for call in &effects.calls {
+            // Runs of calls to one contract are common. Writes and logs belong to accounts that were called.
+            if call.callee != last && call.effective {
+                look(call.callee);
+                last = call.callee;
+            }
+            if call.code_address != call.callee && call.effective {
+                look(call.code_address);
+            }
+        }
+        for movement in &effects.movements {
+            look(movement.from);
+            look(movement.to);
+        }
+        for check in &effects.checks {
+            look(check.account);
+        }
+        if effects.calls.is_empty() {
+            // Only the receipt is known.
+            for emitted in &effects.logs {
+                look(emitted.log.address);
+            }
+            for write in &effects.writes {
+                look(write.address);
+            }
+        }
+        for change in &effects.code_changes {
+            touched.add(watch.modules_of(change.address));
+            touched.add(self.history.runners_of(change.address));
+        }
+        touched
+    }
+
+    fn seen<'a>(&'a self, execution: &'a Execution, index: u32) -> Option<Seen<'a>> {
+        let module = self.watch.module(index)?;
+        let settings = self.modules.get(usize::try_from(index).ok()?)?;
+        Some(Seen::new(execution, &self.watch, index, module, settings))
+    }
+
+    /// Lowers a finding to what its maturity, the settings, the basis and the exceptions allow, and says so.
+    fn temper(&self, seen: &Seen<'_>, finding: &mut Finding) {
+        let by_maturity = match finding.maturity {
+            Maturity::Sandbox => Level::Notice,
+            Maturity::Incubating => Level::Alert,
+            Maturity::Stable => Level::Stop,
+        };
+        lower(finding, by_maturity, || format!("the detector's maturity allows no more than {by_maturity}"));
+        if let Some((_, most)) = self.max_level.iter().find(|(id, _)| *id == finding.detector) {
+            lower(finding, *most, || format!("the settings allow this detector no more than {most}"));
+        }
+        if seen.execution.standing.basis != Basis::Executed {
+            let why = "the effects were not executed here or differ from the chain's: the machine does not act on them";
+            lower(finding, Level::Alert, || why.to_owned());
+        }
+        if !seen.execution.standing.missing.is_empty() {
+            let count = seen.execution.standing.missing.len();
+            finding.evidence.push(Evidence::new("state missing and read as zero", count));
+        }
+        if let Some(allowed) = seen.settings.allow.iter().find(|allowed| covers(allowed, seen, finding)) {
+            let why = || format!("allowed by {} until {}: {}", allowed.owner, allowed.until, allowed.reason);
+            lower(finding, Level::Notice, why);
+        }
+    }
+}
+
+fn lower(finding: &mut Finding, most: Level, why: impl FnOnce() -> String) {
+    if finding.level > most {
+        finding.level = most;
+        finding.evidence.push(Evidence::new("lowered", why()));
+    }
+}
+
+/// Whether an exception covers a finding.
+fn covers(allowed: &Allowed, seen: &Seen<'_>, finding: &Finding) -> bool {
+    let left = seen.effects().movements.iter().filter(|moved| seen.member(moved.from) && !seen.member(moved.to));
+    allowed.detector == finding.detector
+        && seen.now() < allowed.until.end_unix_seconds()
+        && allowed.sender.is_none_or(|sender| sender == seen.execution.transaction.from)
+        && allowed.recipient.is_none_or(|recipient| {
+            let mut left = left.map(|moved| moved.to).peekable();
+            left.peek().is_some() && left.all(|to| to == recipient)
+        })
+}
+
+impl Judge for Detection {
+    fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    fn judge(&self, execution: &Execution) -> Verdict {
+        let mut findings = Vec::new();
+        for index in self.touched(execution).iter() {
+            let Some(seen) = self.seen(execution, index) else { continue };
+            for detector in &self.detectors {
+                let first = findings.len();
+                findings.extend(detector.inspect(&seen, &self.history));
+                for finding in findings.iter_mut().skip(first) {
+                    self.temper(&seen, finding);
+                }
+            }
+        }
+        if findings.len() > 1 {
+            // Ties are broken by identity, so that two nodes list the same findings in the same order.
+            findings
+                .sort_by_key(|finding: &Finding| (std::cmp::Reverse((finding.level, finding.severity)), finding.id));
+        }
+        Verdict { findings, standing: execution.standing.clone() }
+    }
+
+    fn record(&mut self, execution: &Execution) {
+        let touched = self.touched(execution);
+        self.history.open_block(&execution.block);
+        for index in touched.iter() {
+            let Some(learnt) = self.seen(execution, index).map(|seen| Learnt::from(&seen)) else { continue };
+            learnt.keep(index, &mut self.history);
+        }
+    }
+
+    fn retract(&mut self, block: BlockRef) {
+        self.history.retract(block);
+    }
+}
+
+/// What one execution teaches about one module.
+struct Learnt {
+    flows: Vec<(cofferdam_types::Asset, cofferdam_types::Signed, alloy_primitives::U256)>,
+    habits: Vec<Habit>,
+    authority_changed: bool,
+}
+
+impl From<&Seen<'_>> for Learnt {
+    fn from(seen: &Seen<'_>) -> Self {
+        let mut flows = Vec::new();
+        for flow in &seen.flows {
+            let lost = Seen::lost_of_holdings(flow);
+            // Claims on the module are not its holdings: the window sums what is held.
+            let minted = cofferdam_types::Signed::between(flow.burned, flow.minted);
+            let net = flow.net.saturating_add(minted);
+            if net == cofferdam_types::Signed::default() {
+                continue;
+            }
+            let one_sided = !lost.is_zero() && seen.exchange(flow).is_one_sided();
+            flows.push((flow.asset, net, if one_sided { lost } else { alloy_primitives::U256::ZERO }));
+        }
+        let mut habits = vec![Habit::Sender(seen.execution.transaction.from)];
+        habits.extend(seen.reentries().iter().map(crate::catalog::re_entry::Reentry::habit));
+        for change in seen.changes() {
+            if change.kind == authority_change::Kind::Variable {
+                habits.push(Habit::ActorSlot(change.contract, change.slot.unwrap_or_default()));
+            } else {
+                habits.extend(authority_change::callers(seen, change).into_iter().map(Habit::Authority));
+            }
+        }
+        for call in &seen.effects().calls {
+            let runs = call.kind == CallKind::DelegateCall && call.effective && seen.member(call.callee);
+            if runs && !seen.member(call.code_address) {
+                habits.push(Habit::Runs(call.code_address));
+            }
+        }
+        let authority_changed = seen.changes().iter().any(|change| change.kind != authority_change::Kind::Variable);
+        Self { flows, habits, authority_changed }
+    }
+}
+
+impl Learnt {
+    fn keep(self, module: u32, history: &mut History) {
+        for (asset, net, one_sided) in self.flows {
+            history.add_flow(module, asset, net, one_sided);
+        }
+        for habit in self.habits {
+            history.add_habit(module, habit);
+        }
+        if self.authority_changed {
+            history.add_authority_change(module);
+        }
+    }
+}

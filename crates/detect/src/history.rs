@@ -1,0 +1,495 @@
+//! What happened before: sums of a sliding window, and what has been seen often enough to be normal.
+//!
+//! It must never forget inexactly: a block that leaves the canonical chain takes back everything that it brought.
+//! Memory is bounded by the length of the window, the reorg depth and the number of habits per module.
+
+use std::collections::VecDeque;
+
+use alloy_primitives::{
+    Address, U256,
+    map::{Entry, HashMap},
+};
+use cofferdam_types::{Asset, BlockRef, Header, Selector, Signed};
+
+use crate::settings::HistorySettings;
+
+/// Something that a module's transactions do, and that is normal once it is old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Habit {
+    /// This account sends transactions to the module.
+    Sender(Address),
+    /// This account has changed authority or code of the module.
+    Authority(Address),
+    /// The first function is re-entered through the second.
+    Reentry(Option<Selector>, Option<Selector>),
+    /// Callers write themselves into this slot.
+    ActorSlot(Address, U256),
+    /// The module runs the code of this account by delegate calls.
+    Runs(Address),
+}
+
+/// What moved within a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowSum {
+    /// Inflows less outflows.
+    pub net: Signed,
+    /// What left for nothing.
+    pub one_sided: U256,
+}
+
+/// What was recorded of blocks, per module (by its index in the watchlist).
+#[derive(Clone, Debug)]
+pub struct History {
+    settings: HistorySettings,
+    /// Seconds that sums are kept beyond the oldest block that can be retracted.
+    longest_window_seconds: u64,
+    series: HashMap<(u32, Asset), Series>,
+    habits: HashMap<(u32, Habit), u64>,
+    habits_of: HashMap<u32, u32>,
+    runs: HashMap<Address, Vec<u32>>,
+    authority_changes: HashMap<u32, Vec<u64>>,
+    /// Blocks that can be retracted, oldest first.
+    blocks: VecDeque<Journal>,
+    /// Time and series of blocks that cannot, as long as a window may reach them.
+    settled: VecDeque<(u64, Vec<(u32, Asset)>)>,
+}
+
+/// What one block brought: enough to take it back.
+#[derive(Clone, Debug)]
+struct Journal {
+    block: BlockRef,
+    timestamp: u64,
+    series: Vec<(u32, Asset)>,
+    habits: Vec<(u32, Habit)>,
+    authority_changes: Vec<u32>,
+}
+
+/// Running totals of one asset of one module. A window is the difference of two points, so it costs a binary search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Series {
+    /// Totals before the oldest point.
+    base: Totals,
+    points: VecDeque<Point>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    number: u64,
+    timestamp: u64,
+    after: Totals,
+}
+
+/// Totals since the beginning, wrapping: single amounts are capped below 2^192, so that the difference over any
+/// window of fewer than 2^64 entries is exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    gain: U256,
+    loss: U256,
+    one_sided: U256,
+}
+
+impl Totals {
+    fn plus(self, net: Signed, one_sided: U256) -> Self {
+        Self {
+            gain: self.gain.wrapping_add(capped(net.gain())),
+            loss: self.loss.wrapping_add(capped(net.loss())),
+            one_sided: self.one_sided.wrapping_add(capped(one_sided)),
+        }
+    }
+}
+
+/// No real balance reaches 2^192; a forged event may claim more.
+const MOST: U256 = U256::from_limbs([u64::MAX, u64::MAX, u64::MAX, 0]);
+
+fn capped(amount: U256) -> U256 {
+    amount.min(MOST)
+}
+
+impl Series {
+    fn tip(&self) -> Totals {
+        self.points.back().map_or(self.base, |point| point.after)
+    }
+
+    /// Totals up to and without `since` (Unix seconds).
+    fn before(&self, since: u64) -> Totals {
+        let later = self.points.partition_point(|point| point.timestamp < since);
+        later.checked_sub(1).and_then(|index| self.points.get(index)).map_or(self.base, |point| point.after)
+    }
+}
+
+impl History {
+    /// Nothing seen yet. Sums are kept for `longest_window_seconds`.
+    pub fn new(settings: HistorySettings, longest_window_seconds: u64) -> Self {
+        Self {
+            settings,
+            longest_window_seconds,
+            series: HashMap::default(),
+            habits: HashMap::default(),
+            habits_of: HashMap::default(),
+            runs: HashMap::default(),
+            authority_changes: HashMap::default(),
+            blocks: VecDeque::new(),
+            settled: VecDeque::new(),
+        }
+    }
+
+    /// What moved in and out of `module` from `since` (Unix seconds) on.
+    pub fn window(&self, module: u32, asset: Asset, since: u64) -> WindowSum {
+        let Some(series) = self.series.get(&(module, asset)) else { return WindowSum::default() };
+        let (before, tip) = (series.before(since), series.tip());
+        let gain = tip.gain.wrapping_sub(before.gain);
+        let loss = tip.loss.wrapping_sub(before.loss);
+        WindowSum { net: Signed::between(loss, gain), one_sided: tip.one_sided.wrapping_sub(before.one_sided) }
+    }
+
+    /// Whether `habit` was seen at all before.
+    pub fn has_seen(&self, module: u32, habit: Habit) -> bool {
+        self.habits.contains_key(&(module, habit))
+    }
+
+    /// Whether `habit` was first seen so long before `now` (Unix seconds) that it is no novelty.
+    pub fn is_familiar(&self, module: u32, habit: Habit, now: u64) -> bool {
+        self.habits
+            .get(&(module, habit))
+            .is_some_and(|first| first.saturating_add(self.settings.familiar_after_seconds) <= now)
+    }
+
+    /// Modules that were seen to run the code of `address`; mostly none.
+    pub fn runners_of(&self, address: Address) -> &[u32] {
+        self.runs.get(&address).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// When authority or code of `module` was last changed, in Unix seconds.
+    pub fn last_authority_change(&self, module: u32) -> Option<u64> {
+        self.authority_changes.get(&module)?.last().copied()
+    }
+
+    /// Makes `header` the block that the following records belong to. Calling it again for the same block is free.
+    pub fn open_block(&mut self, header: &Header) {
+        let block = header.block_ref();
+        if self.blocks.back().is_some_and(|open| open.block == block) {
+            return;
+        }
+        self.blocks.push_back(Journal {
+            block,
+            timestamp: header.timestamp,
+            series: Vec::new(),
+            habits: Vec::new(),
+            authority_changes: Vec::new(),
+        });
+        let keep = usize::try_from(self.settings.reorg_depth_blocks.max(1)).unwrap_or(usize::MAX);
+        while self.blocks.len() > keep {
+            self.settle();
+        }
+    }
+
+    /// Adds what moved to the open block; nothing happens without one.
+    pub fn add_flow(&mut self, module: u32, asset: Asset, net: Signed, one_sided: U256) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        let (number, timestamp) = (open.block.number.0, open.timestamp);
+        let series = self.series.entry((module, asset)).or_default();
+        let after = series.tip().plus(net, one_sided);
+        match series.points.back_mut() {
+            Some(point) if point.number == number => point.after = after,
+            Some(_) | None => {
+                series.points.push_back(Point { number, timestamp, after });
+                open.series.push((module, asset));
+            }
+        }
+    }
+
+    /// Learns a habit in the open block, unless it is known or the module's share of memory is used up.
+    pub fn add_habit(&mut self, module: u32, habit: Habit) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        let Entry::Vacant(vacant) = self.habits.entry((module, habit)) else { return };
+        let known = self.habits_of.entry(module).or_default();
+        if *known >= self.settings.habits_per_module {
+            return;
+        }
+        *known = known.saturating_add(1);
+        vacant.insert(open.timestamp);
+        open.habits.push((module, habit));
+        if let Habit::Runs(code) = habit {
+            self.runs.entry(code).or_default().push(module);
+        }
+    }
+
+    /// Notes in the open block that authority or code of `module` changed.
+    pub fn add_authority_change(&mut self, module: u32) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        if open.authority_changes.contains(&module) {
+            return;
+        }
+        open.authority_changes.push(module);
+        self.authority_changes.entry(module).or_default().push(open.timestamp);
+    }
+
+    /// Takes back everything that `block` brought. Blocks go newest first; one that was never recorded, or is too old
+    /// to be taken back, changes nothing.
+    pub fn retract(&mut self, block: BlockRef) {
+        if self.blocks.back().is_none_or(|open| open.block != block) {
+            return;
+        }
+        let Some(journal) = self.blocks.pop_back() else { return };
+        for key in journal.series {
+            if let Entry::Occupied(mut series) = self.series.entry(key) {
+                series.get_mut().points.pop_back();
+                if series.get().points.is_empty() {
+                    series.remove();
+                }
+            }
+        }
+        for (module, habit) in journal.habits {
+            self.habits.remove(&(module, habit));
+            decrement(&mut self.habits_of, module);
+            if let Habit::Runs(code) = habit
+                && let Entry::Occupied(mut runners) = self.runs.entry(code)
+            {
+                runners.get_mut().retain(|runner| *runner != module);
+                if runners.get().is_empty() {
+                    runners.remove();
+                }
+            }
+        }
+        for module in journal.authority_changes {
+            if let Entry::Occupied(mut changes) = self.authority_changes.entry(module) {
+                changes.get_mut().pop();
+                if changes.get().is_empty() {
+                    changes.remove();
+                }
+            }
+        }
+    }
+
+    /// Lets go of the oldest block: it can no longer be retracted, so what no later window reaches is dropped.
+    fn settle(&mut self) {
+        let Some(oldest) = self.blocks.pop_front() else { return };
+        let horizon = oldest.timestamp.saturating_sub(self.longest_window_seconds);
+        self.settled.push_back((oldest.timestamp, oldest.series));
+        while let Some((timestamp, _)) = self.settled.front()
+            && *timestamp < horizon
+        {
+            for key in self.settled.pop_front().map(|(_, keys)| keys).unwrap_or_default() {
+                self.trim(key, horizon);
+            }
+        }
+        for module in oldest.authority_changes {
+            // The latest settled change is all that can ever be asked for again.
+            if let Some(changes) = self.authority_changes.get_mut(&module) {
+                changes.retain(|at| *at >= oldest.timestamp);
+            }
+        }
+    }
+
+    /// Drops the points of one series that lie before `horizon`.
+    fn trim(&mut self, key: (u32, Asset), horizon: u64) {
+        let Entry::Occupied(mut entry) = self.series.entry(key) else { return };
+        let series = entry.get_mut();
+        while let Some(point) = series.points.front().copied()
+            && point.timestamp < horizon
+        {
+            series.base = point.after;
+            series.points.pop_front();
+        }
+        if series.points.is_empty() {
+            entry.remove();
+        }
+    }
+}
+
+/// One less, and no entry for none.
+fn decrement(counts: &mut HashMap<u32, u32>, module: u32) {
+    if let Entry::Occupied(mut count) = counts.entry(module) {
+        *count.get_mut() = count.get().saturating_sub(1);
+        if *count.get() == 0 {
+            count.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "small numbers in tests")]
+
+    use alloy_primitives::B256;
+    use cofferdam_types::BlockNumber;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a block brings, small enough that blocks collide on the same keys.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Flow(u32, bool, u8, bool, u64, u64),
+        Habit(u32, u8),
+        Runs(u32, u8),
+        Authority(u32),
+    }
+
+    fn asset(native: bool, token: u8) -> Asset {
+        if native { Asset::Native } else { Asset::Erc20(Address::with_last_byte(token)) }
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            (0..3_u32, any::<bool>(), 0..3_u8, any::<bool>(), any::<u64>(), any::<u64>()).prop_map(
+                |(module, native, token, negative, net, part)| Step::Flow(module, native, token, negative, net, part)
+            ),
+            (0..3_u32, 0..6_u8).prop_map(|(module, who)| Step::Habit(module, who)),
+            (0..3_u32, 0..3_u8).prop_map(|(module, code)| Step::Runs(module, code)),
+            (0..3_u32).prop_map(Step::Authority),
+        ];
+        prop::collection::vec(step, 0..6)
+    }
+
+    fn header(number: u64, salt: u8) -> Header {
+        Header {
+            number: BlockNumber(number),
+            hash: B256::with_last_byte(salt),
+            timestamp: 1_000 + number * 12,
+            ..Header::default()
+        }
+    }
+
+    fn record(history: &mut History, header: &Header, steps: &[Step]) {
+        history.open_block(header);
+        for step in steps {
+            match step {
+                Step::Flow(module, native, token, negative, net, part) => {
+                    let net = Signed { negative: *negative && *net > 0, magnitude: U256::from(*net) };
+                    history.add_flow(*module, asset(*native, *token), net, U256::from(*part));
+                }
+                Step::Habit(module, who) => {
+                    history.add_habit(*module, Habit::Sender(Address::with_last_byte(*who)));
+                }
+                Step::Runs(module, code) => history.add_habit(*module, Habit::Runs(Address::with_last_byte(*code))),
+                Step::Authority(module) => history.add_authority_change(*module),
+            }
+        }
+    }
+
+    /// Everything that can be asked, at time `now`.
+    fn answers(history: &History, now: u64, window: u64) -> Vec<String> {
+        let mut answers = Vec::new();
+        for module in 0..3 {
+            for (native, token) in [(true, 0), (false, 0), (false, 1), (false, 2)] {
+                for since in [now.saturating_sub(window), now.saturating_sub(window / 2), now] {
+                    answers.push(format!("{:?}", history.window(module, asset(native, token), since)));
+                }
+            }
+            for who in 0..6 {
+                let habit = Habit::Sender(Address::with_last_byte(who));
+                answers.push(format!(
+                    "{} {}",
+                    history.has_seen(module, habit),
+                    history.is_familiar(module, habit, now)
+                ));
+            }
+            answers.push(format!("{:?}", history.last_authority_change(module)));
+        }
+        for code in 0..3 {
+            let mut runners = history.runners_of(Address::with_last_byte(code)).to_vec();
+            runners.sort_unstable();
+            answers.push(format!("{runners:?}"));
+        }
+        answers
+    }
+
+    fn settings(depth: u32) -> HistorySettings {
+        HistorySettings { reorg_depth_blocks: depth, familiar_after_seconds: 30, habits_per_module: 4 }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_retracted_was_never_recorded(
+            kept in prop::collection::vec(steps(), 1..8),
+            dropped in prop::collection::vec(steps(), 0..8),
+            adopted in prop::collection::vec(steps(), 0..4),
+        ) {
+            let mut never = History::new(settings(64), 60);
+            let mut once = History::new(settings(64), 60);
+            let mut number = 0;
+            for block in &kept {
+                number += 1;
+                record(&mut never, &header(number, 1), block);
+                record(&mut once, &header(number, 1), block);
+            }
+            for (offset, block) in (1..).zip(&dropped) {
+                record(&mut once, &header(number + offset, 2), block);
+            }
+            for offset in (1..=dropped.len() as u64).rev() {
+                once.retract(header(number + offset, 2).block_ref());
+            }
+            prop_assert_eq!(answers(&once, 1_000 + number * 12, 60), answers(&never, 1_000 + number * 12, 60));
+            for block in &adopted {
+                number += 1;
+                record(&mut never, &header(number, 3), block);
+                record(&mut once, &header(number, 3), block);
+            }
+            prop_assert_eq!(answers(&once, 1_000 + number * 12, 60), answers(&never, 1_000 + number * 12, 60));
+        }
+
+        #[test]
+        fn letting_go_of_old_blocks_changes_no_answer(
+            blocks in prop::collection::vec(steps(), 1..40), depth in 1..6_u32, back in 0..6_u64,
+        ) {
+            let mut all = History::new(settings(1_000), 60);
+            let mut some = History::new(settings(depth), 60);
+            for (number, block) in (1..).zip(&blocks) {
+                record(&mut all, &header(number, 1), block);
+                record(&mut some, &header(number, 1), block);
+            }
+            let mut number = blocks.len() as u64;
+            // One block fewer than the depth can always be taken back.
+            for _ in 0..back.min(u64::from(depth) - 1).min(number - 1) {
+                all.retract(header(number, 1).block_ref());
+                some.retract(header(number, 1).block_ref());
+                number -= 1;
+            }
+            prop_assert_eq!(answers(&some, 1_000 + number * 12, 60), answers(&all, 1_000 + number * 12, 60));
+        }
+
+        #[test]
+        fn a_window_is_the_exact_sum_of_what_it_covers(
+            flows in prop::collection::vec((any::<bool>(), any::<u64>()), 1..30), since in 0..400_u64,
+        ) {
+            let mut history = History::new(settings(64), 10_000);
+            let mut expected = Signed::default();
+            for (number, (negative, amount)) in (1..).zip(&flows) {
+                let net = Signed { negative: *negative && *amount > 0, magnitude: U256::from(*amount) };
+                history.open_block(&header(number, 1));
+                history.add_flow(0, Asset::Native, net, net.loss());
+                if header(number, 1).timestamp >= 1_000 + since {
+                    expected = expected.saturating_add(net);
+                }
+            }
+            prop_assert_eq!(history.window(0, Asset::Native, 1_000 + since).net, expected);
+        }
+    }
+
+    #[test]
+    fn forged_amounts_saturate_and_do_not_wrap() {
+        let mut history = History::new(settings(4), 100);
+        history.open_block(&header(1, 1));
+        for _ in 0..3 {
+            history.add_flow(0, Asset::Native, Signed { negative: true, magnitude: U256::MAX }, U256::MAX);
+        }
+        let sum = history.window(0, Asset::Native, 0);
+        assert!(sum.net.negative && sum.net.magnitude > MOST && sum.one_sided == sum.net.magnitude);
+    }
+
+    #[test]
+    fn memory_is_flat_when_strangers_send_ever_new_tokens() {
+        let mut history = History::new(settings(4), 120);
+        for number in 1..2_000_u64 {
+            history.open_block(&header(number, 1));
+            let token = Asset::Erc20(Address::from_word(B256::from(U256::from(number))));
+            history.add_flow(0, token, Signed { negative: false, magnitude: U256::from(1) }, U256::ZERO);
+            history.add_habit(0, Habit::Sender(Address::from_word(B256::from(U256::from(number)))));
+            history.add_authority_change(0);
+        }
+        assert!(history.series.len() < 20 && history.settled.len() < 20 && history.blocks.len() == 4);
+        assert_eq!(history.habits.len(), 4);
+        assert!(history.authority_changes[&0].len() < 8);
+    }
+}

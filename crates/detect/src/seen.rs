@@ -1,0 +1,378 @@
+//! One execution as one module sees it: what crossed its border, what came back for it, who acted.
+//!
+//! Built once per touched module and shared by all detectors; whatever most executions do not need is worked out when
+//! a detector first asks.
+
+use std::cell::OnceCell;
+
+use alloy_primitives::{Address, U256};
+use cofferdam_types::{
+    Asset, CallKind, Effects, Evidence, Execution, Finding, FindingId, Harm, Level, Missing, Module, Severity,
+    StorageWrite, Watchlist,
+};
+
+use crate::{
+    DetectorInfo, Flow,
+    amounts::{comparable, is_residue, share_bps},
+    catalog::{
+        authority_change::{self, Change},
+        re_entry::{self, Reentry},
+    },
+    flows::{Table, flows_of},
+    settings::ModuleSettings,
+};
+
+/// Fewer smallest units than this of a token are rounding, whatever the token is.
+const ROUNDING_UNITS: u64 = 1_000;
+
+/// A gain counts as payment when its share of the holdings is at least a quarter of the loss's share of them: a pool
+/// that is paid fairly gains at least the same share, a share token burnt for its worth exactly the same.
+const FAIR_WITHIN: u64 = 4;
+
+/// Slots below this are plain variables, above it entries of mappings and the like (their slots are hashes).
+const PLAIN_SLOTS: U256 = U256::from_limbs([0, 1, 0, 0]);
+
+/// What came back for what left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// Nothing, or next to nothing.
+    Nothing,
+    /// Only a token that the module never held: it may be worth nothing.
+    Strange,
+    /// An entry of the module's own books moved by exactly this amount: a claim was redeemed or a debt recorded.
+    Booked,
+    /// Other assets.
+    Assets,
+}
+
+impl Exchange {
+    /// Whether nothing of known worth came back.
+    pub const fn is_one_sided(self) -> bool {
+        matches!(self, Self::Nothing | Self::Strange)
+    }
+
+    /// In words, after "left".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "for nothing in return",
+            Self::Strange => "for a token that the module never held",
+            Self::Booked => "against an entry in the module's books",
+            Self::Assets => "in exchange for other assets",
+        }
+    }
+}
+
+/// One execution and one module that it touched.
+pub struct Seen<'a> {
+    /// The execution.
+    pub execution: &'a Execution,
+    /// The module.
+    pub module: &'a Module,
+    /// Its place in the watchlist.
+    pub index: u32,
+    /// How it is configured.
+    pub settings: &'a ModuleSettings,
+    /// What crossed its border, per asset.
+    pub flows: Vec<Flow>,
+    watch: &'a Watchlist,
+    actors: OnceCell<Vec<Address>>,
+    reentries: OnceCell<Vec<Reentry>>,
+    changes: OnceCell<Vec<Change>>,
+}
+
+impl<'a> Seen<'a> {
+    /// Sums up what `execution` did to the module at `index` of `watch`.
+    pub(crate) fn new(
+        execution: &'a Execution,
+        watch: &'a Watchlist,
+        index: u32,
+        module: &'a Module,
+        settings: &'a ModuleSettings,
+    ) -> Self {
+        let flows = flows_of(&execution.effects, &|address| watch.modules_of(address).contains(&index));
+        Self {
+            execution,
+            module,
+            index,
+            settings,
+            flows,
+            watch,
+            actors: OnceCell::new(),
+            reentries: OnceCell::new(),
+            changes: OnceCell::new(),
+        }
+    }
+
+    /// All that was done.
+    pub fn effects(&self) -> &'a Effects {
+        &self.execution.effects
+    }
+
+    /// Whether `address` belongs to the module.
+    pub fn member(&self, address: Address) -> bool {
+        self.watch.modules_of(address).contains(&self.index)
+    }
+
+    /// Whether `address` belongs to any protected module.
+    pub fn protected(&self, address: Address) -> bool {
+        self.watch.contains(address)
+    }
+
+    /// Block time in Unix seconds; a guess while pending.
+    pub fn now(&self) -> u64 {
+        self.execution.block.timestamp
+    }
+
+    /// Flows by which the module lost more than rounding.
+    pub fn losses(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.iter().filter(|flow| self.is_material(flow, flow.net.loss()))
+    }
+
+    /// What the module lost of its holdings: for a token that it issues, without what was merely minted.
+    pub fn lost_of_holdings(flow: &Flow) -> U256 {
+        let minted = cofferdam_types::Signed::between(flow.burned, flow.minted);
+        flow.net.saturating_add(minted).loss().min(flow.net.loss())
+    }
+
+    /// What came back for `loss`.
+    pub fn exchange(&self, loss: &Flow) -> Exchange {
+        let mut strange = false;
+        for gain in self.flows.iter().filter(|gain| self.is_material(gain, gain.net.gain())) {
+            match self.pays(gain, loss) {
+                Some(true) => return Exchange::Assets,
+                Some(false) => {}
+                None => strange = true,
+            }
+        }
+        if self.is_booked(loss) {
+            Exchange::Booked
+        } else if strange {
+            Exchange::Strange
+        } else {
+            Exchange::Nothing
+        }
+    }
+
+    /// The supply of an issued token before this transaction, where storage shows it: the slot that moved by exactly
+    /// what was minted or burned, and that is a plain variable or the largest of several such slots.
+    pub fn supply_before(&self, flow: &Flow) -> Option<U256> {
+        let token = flow.asset.token()?;
+        let grown = flow.minted > flow.burned;
+        let change = flow.minted.abs_diff(flow.burned);
+        if change.is_zero() {
+            return None;
+        }
+        let moved = |write: &&StorageWrite| {
+            let (low, high) = if grown { (write.old, write.new) } else { (write.new, write.old) };
+            write.address == token && low.checked_add(change) == Some(high)
+        };
+        let candidates = || self.effects().writes.iter().filter(moved);
+        let several = candidates().nth(1).is_some();
+        candidates().filter(|write| several || write.slot < PLAIN_SLOTS).map(|write| write.old).max()
+    }
+
+    /// Accounts that act for the sender: the sender, the contract it calls unless protected, and all contracts that
+    /// came into being in this transaction.
+    pub fn actors(&self) -> &[Address] {
+        self.actors.get_or_init(|| {
+            let transaction = &self.execution.transaction;
+            let mut actors = vec![transaction.from];
+            actors.extend(transaction.to.filter(|to| !self.protected(*to)));
+            let creations = self.effects().calls.iter().filter(|call| call.effective);
+            let created = creations.filter(|call| matches!(call.kind, CallKind::Create | CallKind::Create2));
+            actors.extend(created.map(|call| call.callee).filter(|new| !self.protected(*new)));
+            actors
+        })
+    }
+
+    /// Whether a contract that came into being in this transaction received something of the module or called it.
+    pub fn is_newborn_involved(&self) -> bool {
+        let effects = self.effects();
+        let is_new = |address: Address| {
+            effects.calls.iter().any(|call| {
+                call.effective
+                    && call.callee == address
+                    && matches!(call.kind, CallKind::Create | CallKind::Create2)
+                    && !self.protected(address)
+            })
+        };
+        let receives = |movement: &cofferdam_types::Movement| self.member(movement.from) && is_new(movement.to);
+        let calls = |call: &cofferdam_types::Call| {
+            call.effective
+                && call.kind != CallKind::StaticCall
+                && self.member(call.callee)
+                && call.caller != call.callee
+                && is_new(call.caller)
+        };
+        effects.calls.iter().any(|call| matches!(call.kind, CallKind::Create | CallKind::Create2))
+            && (effects.movements.iter().any(receives) || effects.calls.iter().any(calls))
+    }
+
+    /// An outsider that paid out a token first and had it back in full before the end: a flash loan, or a pool that
+    /// was pushed and pulled back.
+    pub fn round_trip(&self) -> Option<(Address, Asset, U256)> {
+        let mut lenders: Table<(Address, Asset), (U256, U256)> = Table::default();
+        for movement in &self.effects().movements {
+            if !matches!(movement.asset, Asset::Erc20(_)) || movement.from.is_zero() || movement.to.is_zero() {
+                continue;
+            }
+            let outsider = |account: Address| !self.member(account) && !self.actors().contains(&account);
+            if outsider(movement.from) {
+                let (out, _) = lenders.at((movement.from, movement.asset));
+                *out = out.saturating_add(movement.amount);
+            }
+            if outsider(movement.to) {
+                let (out, back) = lenders.at((movement.to, movement.asset));
+                if !out.is_zero() {
+                    *back = back.saturating_add(movement.amount);
+                }
+            }
+        }
+        lenders
+            .rows
+            .into_iter()
+            .find(|(_, (out, back))| *out > U256::from(ROUNDING_UNITS) && back >= out)
+            .map(|((lender, asset), (out, _))| (lender, asset, out))
+    }
+
+    /// Re-entries into the module, in order of execution.
+    pub fn reentries(&self) -> &[Reentry] {
+        self.reentries.get_or_init(|| re_entry::reentries(self.effects(), &|address| self.member(address)))
+    }
+
+    /// Changes of authority or code of the module.
+    pub fn changes(&self) -> &[Change] {
+        self.changes.get_or_init(|| authority_change::changes(self))
+    }
+
+    /// Material losses, largest share first, as harm.
+    pub fn harm(&self) -> Vec<Harm> {
+        let mut losses: Vec<&Flow> = self.losses().filter(|flow| !Self::lost_of_holdings(flow).is_zero()).collect();
+        losses.sort_by_key(|flow| std::cmp::Reverse(self.share_bps(flow)));
+        losses.into_iter().map(|flow| self.harm_of(flow, Self::lost_of_holdings(flow))).collect()
+    }
+
+    /// `amount` of the flow's asset as harm to the account of the module that it left from.
+    pub fn harm_of(&self, flow: &Flow, amount: U256) -> Harm {
+        let same = |asset: Asset| match (asset, flow.asset) {
+            (Asset::Erc721(left, _), Asset::Erc721(right, _)) => left == right,
+            (left, right) => left == right,
+        };
+        let effects = self.effects();
+        let mover = effects.movements.iter().find(|movement| same(movement.asset) && self.member(movement.from));
+        let account = mover.map(|movement| movement.from).or_else(|| {
+            effects
+                .checks
+                .iter()
+                .find(|check| same(check.asset) && self.member(check.account))
+                .map(|check| check.account)
+        });
+        let account = account.or_else(|| self.module.contracts.first().copied()).unwrap_or_default();
+        Harm { asset: flow.asset, account, amount, at_risk: false }
+    }
+
+    /// What the module's accounts still hold, as far as balances were looked at: what a thief of authority can take.
+    pub fn at_risk(&self) -> Vec<Harm> {
+        let floor = self.settings.outflow.floor_native_wei.0;
+        let held = self.effects().checks.iter().filter(|check| self.member(check.account));
+        held.filter_map(|check| {
+            let amount = check.after.or(check.before)?;
+            let least = if check.asset == Asset::Native { floor } else { U256::from(ROUNDING_UNITS) };
+            (amount >= least).then_some(Harm { asset: check.asset, account: check.account, amount, at_risk: true })
+        })
+        .collect()
+    }
+
+    /// The share of the holdings that was lost, for people.
+    pub fn share_bps(&self, flow: &Flow) -> Option<u64> {
+        share_bps(Self::lost_of_holdings(flow), flow.held?)
+    }
+
+    /// Whether the value of a slot before the transaction is in doubt because state was missing.
+    pub fn is_slot_in_doubt(&self, address: Address, slot: U256) -> bool {
+        self.execution.standing.missing.iter().any(|missing| match missing {
+            Missing::Slot(account, at) => *account == address && *at == slot,
+            Missing::Account(account) => *account == address,
+            Missing::BlockHash(_) => false,
+        })
+    }
+
+    /// A finding of `detector`; `subject` tells two findings of one detector on this transaction and module apart.
+    pub(crate) fn finding(&self, detector: &'static DetectorInfo, subject: &[u8], said: Said) -> Finding {
+        let transaction = self.execution.hash();
+        Finding {
+            id: FindingId::new(&detector.id, &self.module.id, transaction, subject),
+            detector: detector.id.as_str().into(),
+            maturity: detector.maturity,
+            level: said.level,
+            severity: said.severity,
+            module: self.module.id.clone(),
+            transaction,
+            summary: said.summary,
+            harm: said.harm,
+            evidence: said.evidence,
+        }
+    }
+
+    /// Whether `amount` of the flow's asset is more than what rounding, fees and dust leave behind.
+    fn is_material(&self, flow: &Flow, amount: U256) -> bool {
+        let least = match flow.asset {
+            Asset::Native => self.settings.outflow.floor_native_wei.0,
+            Asset::Erc20(_) => U256::from(ROUNDING_UNITS),
+            Asset::Erc721(..) | Asset::Erc1155(..) => U256::ONE,
+        };
+        amount >= least && !amount.is_zero() && (flow.gross_in.is_zero() || !is_residue(amount, flow.gross_in))
+    }
+
+    /// Whether `gain` is worth speaking of beside `loss`; `None` when nothing is known of its worth to the module.
+    fn pays(&self, gain: &Flow, loss: &Flow) -> Option<bool> {
+        let lost = Self::lost_of_holdings(loss);
+        if gain.issued && !gain.burned.is_zero() {
+            let (Some(supply), Some(held)) = (self.supply_before(gain), loss.held) else { return Some(true) };
+            return Some(comparable(gain.burned, supply, lost, held, FAIR_WITHIN));
+        }
+        if matches!(gain.asset, Asset::Erc721(..) | Asset::Erc1155(..)) || gain.issued {
+            return Some(true);
+        }
+        match (gain.held, loss.held) {
+            (Some(before), Some(held)) if !before.is_zero() && !held.is_zero() => {
+                Some(comparable(gain.net.gain(), before, lost, held, FAIR_WITHIN))
+            }
+            (None | Some(_), _) if gain.asset == Asset::Native => Some(true),
+            (None | Some(_), _) => None,
+        }
+    }
+
+    /// Whether an entry in the module's books (a mapping, not a total; not the token's own balances) moved by exactly
+    /// what was lost.
+    fn is_booked(&self, loss: &Flow) -> bool {
+        let amount = loss.net.loss();
+        self.effects().writes.iter().any(|write| {
+            write.slot >= PLAIN_SLOTS
+                && write.old.abs_diff(write.new) == amount
+                && Some(write.address) != loss.asset.token()
+                && self.member(write.address)
+        })
+    }
+}
+
+/// What a finding says, before it has an identity.
+pub(crate) struct Said {
+    /// What should be done.
+    pub(crate) level: Level,
+    /// How bad it is if true.
+    pub(crate) severity: Severity,
+    /// One sentence.
+    pub(crate) summary: String,
+    /// Losses counted.
+    pub(crate) harm: Vec<Harm>,
+    /// What was read.
+    pub(crate) evidence: Vec<Evidence>,
+}
+
+/// A number of basis points as a percentage with two decimals.
+pub(crate) fn percent(bps: u64) -> String {
+    let whole = bps.checked_div(100).unwrap_or_default();
+    let rest = bps.checked_rem(100).unwrap_or_default();
+    if rest == 0 { format!("{whole} %") } else { format!("{whole}.{rest:02} %") }
+}
