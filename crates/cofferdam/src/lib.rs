@@ -12,5 +12,11 @@
 //! **Invariant:** results go to standard output and everything else to standard error; no other crate reads the
 //! environment, the system's clock or a secret's file name from the configuration.
 
+pub mod bench;
+mod cases;
+pub mod cli;
+pub mod commands;
 pub mod drill;
+pub mod guard;
 pub mod printable;
+pub mod telemetry;

@@ -9,8 +9,13 @@ pub trait Clock: Send + Sync {
     /// The time of day, for the record and for comparison with block timestamps.
     fn now(&self) -> UnixMillis;
 
-    /// Microseconds since an arbitrary start, never going back: for latencies only.
-    fn monotonic_micros(&self) -> u64;
+    /// Nanoseconds since an arbitrary start, never going back: for latencies only.
+    fn monotonic_nanos(&self) -> u64;
+
+    /// The same in microseconds, rounded down.
+    fn monotonic_micros(&self) -> u64 {
+        self.monotonic_nanos() / 1_000
+    }
 }
 
 /// A clock that stands still until it is told to move: drills and tests.
@@ -41,7 +46,7 @@ impl Clock for ManualClock {
         UnixMillis(self.millis.load(Ordering::SeqCst))
     }
 
-    fn monotonic_micros(&self) -> u64 {
-        self.millis.load(Ordering::SeqCst).saturating_mul(1_000)
+    fn monotonic_nanos(&self) -> u64 {
+        self.millis.load(Ordering::SeqCst).saturating_mul(1_000_000)
     }
 }

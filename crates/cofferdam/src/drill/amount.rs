@@ -19,7 +19,8 @@ impl AssetLabel {
         Self { symbol: symbol.into(), decimals }
     }
 
-    /// `raw` in whole units with thousands separators and at most four decimals, rounded *down*, without the symbol.
+    /// `raw` in whole units with thousands separators and at most four decimals (two from
+    /// a thousand upwards), rounded *down*, without the symbol.
     /// What is smaller than that but not nothing reads `<0.0001`.
     pub fn number(&self, raw: U256) -> String {
         let digits = raw.to_string();
@@ -27,7 +28,8 @@ impl AssetLabel {
         let padded = format!("{digits:0>width$}", width = decimals.saturating_add(1));
         let point = padded.len().saturating_sub(decimals);
         let (whole, fraction) = padded.split_at(point);
-        let shown = fraction.get(..4.min(fraction.len())).unwrap_or_default().trim_end_matches('0');
+        let places = if whole.len() > 3 { 2 } else { 4 };
+        let shown = fraction.get(..fraction.len().min(places)).unwrap_or_default().trim_end_matches('0');
         if !raw.is_zero() && whole == "0" && shown.is_empty() {
             return "<0.0001".to_owned();
         }
@@ -85,8 +87,9 @@ mod tests {
     fn amounts_are_rounded_down_and_never_to_nothing() {
         let ether = AssetLabel::new("ETH", 18);
         let shown = |raw: u128| ether.number(U256::from(raw));
-        assert_eq!(shown(1_234_567_899_990_000_000_000), "1,234.5678");
+        assert_eq!(shown(1_234_567_899_990_000_000_000), "1,234.56");
         assert_eq!(shown(1_000_000_000_000_000_000), "1");
+        assert_eq!(shown(34_567_899_990_000_000_000), "34.5678");
         assert_eq!(shown(1), "<0.0001");
         assert_eq!(shown(0), "0");
         assert_eq!(AssetLabel::new("X", 0).number(U256::from(1_000)), "1,000");

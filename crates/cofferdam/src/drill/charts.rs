@@ -55,7 +55,7 @@ pub enum Size {
 impl Size {
     const fn pixels(self, height: u32) -> (u32, u32) {
         match self {
-            Self::Wide => (680, height),
+            Self::Wide => (530, height),
             Self::Narrow => (350, height),
         }
     }
@@ -132,7 +132,7 @@ pub fn timeline(run: &Run, size: Size) -> Result<String, ChartError> {
             .margin_top(26)
             .margin_right(14)
             .x_label_area_size(40)
-            .y_label_area_size(if size == Size::Wide { 88 } else { 70 })
+            .y_label_area_size(if size == Size::Wide { 92 } else { 70 })
             .build_cartesian_2d(-0.5..offset(last, first) + 1.0, 0.0..3.0)
             .map_err(ChartError::new)?;
         for block in (first..=last).step_by(2) {
@@ -140,7 +140,10 @@ pub fn timeline(run: &Run, size: Size) -> Result<String, ChartError> {
             draw(&mut chart, Rectangle::new([(x - 0.5, 0.0), (x + 0.5, 3.0)], BAND.filled()))?;
         }
         for (row, name) in [(2.5, "attacker"), (1.5, "Cofferdam"), (0.5, "honest users")] {
-            draw(&mut chart, PathElement::new(vec![(-0.5, row), (offset(last, first) + 1.0, row)], GRID.stroke_width(1)))?;
+            draw(
+                &mut chart,
+                PathElement::new(vec![(-0.5, row), (offset(last, first) + 1.0, row)], GRID.stroke_width(1)),
+            )?;
             let name = if size == Size::Narrow && row < 1.0 { "honest" } else { name };
             label(&mut chart, (-0.5, row), (-8, 0), name, text(INK, HPos::Right, VPos::Center))?;
         }
@@ -182,9 +185,8 @@ fn attacker_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), 
 }
 
 fn guard_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), ChartError> {
-    let decided = [EventKind::Sent, EventKind::Planned, EventKind::Verdict]
-        .into_iter()
-        .find_map(|kind| run.first(kind));
+    let decided =
+        [EventKind::Sent, EventKind::Planned, EventKind::Verdict].into_iter().find_map(|kind| run.first(kind));
     if let Some(event) = decided {
         let at = (offset(event.block, first) + 0.5, 1.5);
         draw(chart, TriangleMarker::new(at, 9, GUARD.filled()))?;
@@ -225,7 +227,7 @@ fn honest_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), Ch
 
 /// Numbers of blocks below the picture, as many as there is room for, and the name of the axis.
 fn block_axis(chart: &Plane<'_, '_>, first: u64, last: u64, size: Size) -> Result<(), ChartError> {
-    let room = if size == Size::Wide { 9 } else { 4 };
+    let room = if size == Size::Wide { 8 } else { 4 };
     let every = last.saturating_sub(first).div_ceil(room).max(1);
     let area = chart.plotting_area();
     let root = area.strip_coord_spec();

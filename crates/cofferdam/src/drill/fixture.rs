@@ -106,7 +106,10 @@ fn run(plot: &Plot, lane: Lane) -> Run {
     let (first, sealed) = (12_u64, if plot.blocks > 10 && lane == Lane::Split { 21 } else { 14 });
     let with = match lane {
         Lane::Mempool => U256::ZERO,
-        Lane::Split => part * U256::from((sealed - first) / if plot.blocks > 10 { 2 } else { 1 }).min(U256::from(steps)) / U256::from(2),
+        Lane::Split => {
+            part * U256::from((sealed - first) / if plot.blocks > 10 { 2 } else { 1 }).min(U256::from(steps))
+                / U256::from(2)
+        }
         Lane::Private => at_stake,
     };
     let points = (0..plot.blocks)
@@ -114,9 +117,19 @@ fn run(plot: &Plot, lane: Lane) -> Run {
             let block = first - 1 + index;
             let without = match lane {
                 Lane::Split => (part * U256::from(index.saturating_sub(1))).min(at_stake),
-                Lane::Mempool | Lane::Private => if index >= 2 { at_stake } else { U256::ZERO },
+                Lane::Mempool | Lane::Private => {
+                    if index >= 2 {
+                        at_stake
+                    } else {
+                        U256::ZERO
+                    }
+                }
             };
-            LossPoint { block, without: if index + 1 == plot.blocks { at_stake } else { without }, with: without.min(with) }
+            LossPoint {
+                block,
+                without: if index + 1 == plot.blocks { at_stake } else { without },
+                with: without.min(with),
+            }
         })
         .collect();
     let (attacked, other) = (ModuleId::new(plot.attacked).unwrap(), ModuleId::new(plot.other).unwrap());

@@ -105,8 +105,7 @@ struct RunView {
     statement: String,
     stakes: String,
     kept: String,
-    sealed_after: String,
-    seen_to_sent: String,
+    sealed: String,
     open: bool,
     steps: Vec<Step>,
     timeline: Option<Picture>,
@@ -162,7 +161,6 @@ struct RecordRow {
 
 impl RunView {
     fn new(run: &Run, open: bool) -> Result<Self, PageError> {
-        let containment = run.containment();
         let sealed = run.first(EventKind::Mined).map(|event| event.block);
         let mut losses = Vec::new();
         for curve in run.curves.iter().filter(|curve| !curve.points.is_empty()) {
@@ -188,8 +186,11 @@ impl RunView {
             statement: clean(&run.statement()),
             stakes: stakes(run),
             kept: kept(run),
-            sealed_after: sealed_after(run),
-            seen_to_sent: containment.seen_to_sent_micros.map(millis).unwrap_or_else(|| "-".to_owned()),
+            sealed: if sealed.is_some() {
+                format!("sealed after {}", sealed_after(run))
+            } else {
+                "not sealed".to_owned()
+            },
             open,
             steps: steps(run),
             timeline,
@@ -326,7 +327,11 @@ fn headline(report: &DrillReport) -> String {
         }
     }
     let noun = if report.runs.len() == 1 { "attack" } else { "attacks" };
-    format!("{} {noun}: {}.", report.runs.len(), if parts.is_empty() { "none ran".to_owned() } else { parts.join(", ") })
+    format!(
+        "{} {noun}: {}.",
+        report.runs.len(),
+        if parts.is_empty() { "none ran".to_owned() } else { parts.join(", ") }
+    )
 }
 
 fn median_kept(report: &DrillReport) -> String {

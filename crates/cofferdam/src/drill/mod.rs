@@ -10,7 +10,9 @@
 pub mod amount;
 pub mod charts;
 pub mod html;
+mod meter;
 pub mod report;
+pub mod runner;
 pub mod screen;
 
 #[cfg(test)]

@@ -357,8 +357,7 @@ impl Run {
             }
             Outcome::Lost => {
                 let more = self.losses.iter().any(|loss| loss.with > loss.without);
-                let compared =
-                    if more { format!("more than the {at_stake}") } else { "as much as".to_owned() };
+                let compared = if more { format!("more than the {at_stake}") } else { "as much as".to_owned() };
                 format!("{lost} was lost, {compared} without Cofferdam. {}", self.why_lost())
             }
         }
@@ -369,9 +368,8 @@ impl Run {
         let seen = self.first(EventKind::AttackSeen);
         let (verdict, plan) = (self.first(EventKind::Verdict), self.first(EventKind::Planned));
         let (sent, mined) = (self.first(EventKind::Sent), self.first(EventKind::Mined));
-        let wall = |from: Option<&TimelineEvent>, to: Option<&TimelineEvent>| {
-            to?.wall_micros?.checked_sub(from?.wall_micros?)
-        };
+        let wall =
+            |from: Option<&TimelineEvent>, to: Option<&TimelineEvent>| to?.wall_micros?.checked_sub(from?.wall_micros?);
         let chain = |read: fn(&TimelineEvent) -> u64| read(mined?).checked_sub(read(seen?));
         Containment {
             seen_to_verdict_micros: wall(seen, verdict),
@@ -466,8 +464,7 @@ impl DrillReport {
     /// Counts over all runs.
     pub fn totals(&self) -> Totals {
         let count = |outcome| self.runs.iter().filter(|run| run.outcome() == outcome).count();
-        let mut times: Vec<u64> =
-            self.runs.iter().filter_map(|run| run.containment().seen_to_sent_micros).collect();
+        let mut times: Vec<u64> = self.runs.iter().filter_map(|run| run.containment().seen_to_sent_micros).collect();
         times.sort_unstable();
         let honest = self.runs.iter().map(Run::honest_total);
         let (ok, failed) = honest.fold((0_u64, 0_u64), |(all_ok, all_failed), (ok, failed, _)| {

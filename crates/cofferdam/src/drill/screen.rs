@@ -34,12 +34,7 @@ impl<W: Write> Screen<W> {
     pub fn started(&mut self, title: &str, lane: Lane, seed: u64) -> io::Result<()> {
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
         writeln!(self.out)?;
-        writeln!(
-            self.out,
-            "{bold}{}{bold:#}{dim}  {} lane, seed {seed}{dim:#}",
-            shortened(title, 60),
-            lane.word()
-        )?;
+        writeln!(self.out, "{bold}{}{bold:#}{dim}  {} lane, seed {seed}{dim:#}", shortened(title, 60), lane.word())?;
         writeln!(self.out, "{dim}{:>7}  {:>11}  {:>12}  what{dim:#}", "block", "chain time", "wall clock")
     }
 
@@ -175,9 +170,7 @@ fn style_of_outcome(run: &Run) -> Style {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in crate::printable::printable(text).split_whitespace() {
-        let fits = |line: &String| {
-            line.chars().count().saturating_add(word.chars().count()).saturating_add(1) <= width
-        };
+        let fits = |line: &String| line.chars().count().saturating_add(word.chars().count()).saturating_add(1) <= width;
         match lines.last_mut() {
             Some(line) if fits(line) => {
                 line.push(' ');

@@ -1,0 +1,98 @@
+//! The command line: words, exit codes, and where output goes.
+//!
+//! Results go to standard output, everything else to standard error. Exit code 0: done; 1: the answer is "no" or a
+//! finding stands; 2: bad input; 3: the outside failed.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{bench, drill, incident, simulate};
+
+/// Incident handling for DeFi protocols: see the exploit before it is final, seal the module, keep the record.
+#[derive(Debug, Parser)]
+#[command(name = "cofferdam", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Attack a small protocol on a chain inside this process, and watch what is done about it.
+    Drill(drill::Arguments),
+    /// Run cases on disk: exactness, speed beside plain revm, and what was flagged.
+    Bench(bench::Arguments),
+    /// What a transaction of a case would do, explained.
+    Simulate(simulate::Arguments),
+    /// Read the incident record, and check it.
+    Incident(incident::Arguments),
+}
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done, or yes.
+    Yes,
+    /// The answer is "no", or a finding stands.
+    No,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// What the user gave cannot be used: exit code 2.
+    Input(eyre::Report),
+    /// Something outside failed: exit code 3.
+    Outside(eyre::Report),
+}
+
+impl Failure {
+    /// Bad input.
+    pub fn input(error: impl std::fmt::Display) -> Self {
+        Self::Input(eyre::eyre!("{error}"))
+    }
+
+    /// The outside failed.
+    pub fn outside(error: impl std::fmt::Display) -> Self {
+        Self::Outside(eyre::eyre!("{error}"))
+    }
+}
+
+/// Parses the process's arguments, runs the command, and says how it ended.
+pub fn main() -> ExitCode {
+    // clap ends the process by itself with code 2 for what it cannot parse, and 0 for help.
+    let cli = Cli::parse();
+    let json = cli.json;
+    let done = match cli.command {
+        Command::Drill(arguments) => drill::run(&arguments, json),
+        Command::Bench(arguments) => bench::run(&arguments, json),
+        Command::Simulate(arguments) => simulate::run(&arguments, json),
+        Command::Incident(arguments) => incident::run(&arguments, json),
+    };
+    match done {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(Failure::Input(error)) => {
+            anstream::eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Outside(error)) => {
+            anstream::eprintln!("error: {error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// Prints a JSON document on standard output.
+///
+/// # Errors
+/// [`Failure::Outside`] when it cannot be written.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(Failure::outside)?;
+    anstream::println!("{text}");
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! `bench`: exactness, speed and recall over cases on disk.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::bench::{self, Flagged, Measured};
+use crate::cli::{Answer, Failure, print_json};
+use crate::printable::shortened;
+use crate::telemetry::SystemClock;
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Folder with a `manifest.json` and the cases that it lists.
+    #[arg(long)]
+    cases: PathBuf,
+    /// Runs per block of which the best counts.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    runs: u32,
+}
+
+/// Runs the cases. The answer is "no" when a block is not exact or an attack was missed.
+///
+/// # Errors
+/// [`Failure::Input`] when a case cannot be read.
+pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
+    let style = ProgressStyle::with_template("{spinner} {pos} cases, {elapsed}  {msg}");
+    let bar = ProgressBar::new_spinner().with_style(style.map_err(Failure::outside)?);
+    let clock = SystemClock::start();
+    let measured = bench::run(&arguments.cases, arguments.runs, &clock, &mut |name| {
+        bar.set_message(name.to_owned());
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let measured = measured.map_err(Failure::input)?;
+    if json {
+        print_json(&measured)?;
+    } else {
+        show(&measured);
+    }
+    let good = measured.exactness.differing.is_empty() && measured.exploits.missed.is_empty();
+    Ok(if good { Answer::Yes } else { Answer::No })
+}
+
+fn show(measured: &Measured) {
+    let exact = &measured.exactness;
+    anstream::println!("exactness   {} of {} blocks equal in gas", exact.matched, exact.blocks);
+    exact.differing.iter().for_each(|line| anstream::println!("            {line}"));
+    for speed in [&measured.throughput, &measured.throughput_registered] {
+        anstream::println!(
+            "throughput  {:.0} tx/s, plain revm {:.0} tx/s, ratio {:.3}; {} transactions, {} contracts registered, best of {}",
+            speed.tx_per_s,
+            speed.bare_tx_per_s,
+            speed.ratio,
+            speed.transactions,
+            speed.registered,
+            measured.runs
+        );
+    }
+    let decision = &measured.latency_ms.decision;
+    anstream::println!(
+        "decision    p50 {:.3} ms, p99 {:.3} ms, slowest {:.3} ms; {} transactions, warm",
+        decision.p50,
+        decision.p99,
+        decision.max,
+        decision.n
+    );
+    let honest = &measured.honest;
+    anstream::println!(
+        "honest      {} contract calls: {} stops, {} alerts, {} notices",
+        honest.contract_calls,
+        honest.stops,
+        honest.alerts,
+        honest.notices
+    );
+    honest.found.iter().for_each(line);
+    let exploits = &measured.exploits;
+    anstream::println!(
+        "exploits    {} of {} flagged, {} of them stops",
+        exploits.flagged,
+        exploits.n,
+        exploits.stopped
+    );
+    exploits.found.iter().for_each(line);
+    for missed in &exploits.missed {
+        anstream::println!("  missed    {}: {}", missed.name, shortened(&missed.why, 140));
+    }
+}
+
+fn line(found: &Flagged) {
+    let incomplete = if found.incomplete { " (state incomplete)" } else { "" };
+    let why = shortened(&found.why.join("; "), 140);
+    anstream::println!("  {:<8}  {} tx {}{incomplete}: {why}", found.level, found.name, found.index);
+}

@@ -1,0 +1,214 @@
+//! Transactions that are not in a block yet, executed on the head one by one as they come, and again on each new head
+//! when they concern a protected module.
+//!
+//! A transaction whose sender has others pending with lower nonces is executed after those. The set is bounded; what
+//! is left out is counted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use cofferdam_types::primitives::{Address, B256};
+use cofferdam_types::{
+    Block, Event, Execution, FindingId, Outcome, PendingTx, PendingUpdate, Transaction, Verdict, Watchlist,
+};
+
+use super::blocks::found;
+use super::{Guard, GuardError, Happening, is_recorded, is_stop, observe};
+
+/// How much of the mempool is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct MempoolOptions {
+    /// Transactions kept; beyond it new ones are still judged, and then forgotten.
+    pub most: usize,
+    /// Transactions of one sender that are executed before the one that is judged.
+    pub most_earlier: usize,
+    /// Transactions that are executed again on each new head.
+    pub most_again: usize,
+}
+
+impl Default for MempoolOptions {
+    fn default() -> Self {
+        Self { most: 50_000, most_earlier: 16, most_again: 256 }
+    }
+}
+
+struct Kept {
+    transaction: Arc<Transaction>,
+    /// Whether it touched a protected module, or could not run: worth another look on the next head.
+    concerns_us: bool,
+}
+
+pub(super) struct PendingSet {
+    options: MempoolOptions,
+    by_hash: HashMap<B256, Kept>,
+    by_sender: HashMap<Address, BTreeMap<u64, B256>>,
+}
+
+impl PendingSet {
+    pub(super) fn new(options: MempoolOptions) -> Self {
+        Self { options, by_hash: HashMap::new(), by_sender: HashMap::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    fn insert(&mut self, transaction: &Arc<Transaction>) {
+        if self.by_hash.len() >= self.options.most {
+            metrics::counter!("cofferdam_pending_left_out_total").increment(1);
+            return;
+        }
+        let kept = Kept { transaction: transaction.clone(), concerns_us: false };
+        self.by_hash.insert(transaction.hash, kept);
+        self.by_sender.entry(transaction.from).or_default().insert(transaction.nonce, transaction.hash);
+    }
+
+    fn remove(&mut self, hash: B256) -> Option<Arc<Transaction>> {
+        let kept = self.by_hash.remove(&hash)?;
+        let transaction = kept.transaction;
+        if let Some(nonces) = self.by_sender.get_mut(&transaction.from) {
+            if nonces.get(&transaction.nonce) == Some(&hash) {
+                nonces.remove(&transaction.nonce);
+            }
+            if nonces.is_empty() {
+                self.by_sender.remove(&transaction.from);
+            }
+        }
+        Some(transaction)
+    }
+
+    /// Pending transactions of the same sender with lower nonces, lowest first; the last ones where there are many.
+    fn earlier(&self, transaction: &Transaction) -> Vec<Arc<Transaction>> {
+        let Some(nonces) = self.by_sender.get(&transaction.from) else { return Vec::new() };
+        let lower: Vec<_> = nonces
+            .range(..transaction.nonce)
+            .filter_map(|(_, hash)| self.by_hash.get(hash).map(|kept| kept.transaction.clone()))
+            .collect();
+        let surplus = lower.len().saturating_sub(self.options.most_earlier);
+        lower.into_iter().skip(surplus).collect()
+    }
+
+    /// Worth another look, highest fee first: those are mined first.
+    fn again(&self) -> Vec<Arc<Transaction>> {
+        let concerning = self.by_hash.values().filter(|kept| kept.concerns_us);
+        let mut again: Vec<_> = concerning.map(|kept| kept.transaction.clone()).collect();
+        again.sort_by_key(|transaction| (std::cmp::Reverse(transaction.max_fee_per_gas), transaction.hash));
+        again.truncate(self.options.most_again);
+        again
+    }
+}
+
+impl Guard {
+    /// Deals with a change of the mempool.
+    ///
+    /// # Errors
+    /// [`GuardError`]: hand the same update in again.
+    pub async fn on_pending(&mut self, update: &PendingUpdate) -> Result<Vec<Happening>, GuardError> {
+        match update {
+            PendingUpdate::Added(new) => self.look_at_pending(new).await,
+            PendingUpdate::Replaced { old, new } => {
+                self.withdraw_pending(*old, "another transaction took its place")?;
+                self.look_at_pending(new).await
+            }
+            PendingUpdate::Dropped { hash } => {
+                self.withdraw_pending(*hash, "it left the mempool without being mined")?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Executes those pending transactions again that concern a protected module: on a new head they may do other things.
+    ///
+    /// # Errors
+    /// [`GuardError`].
+    pub async fn look_again(&mut self) -> Result<Vec<Happening>, GuardError> {
+        let mut happenings = Vec::new();
+        for transaction in self.pending.again() {
+            let start = self.clock.monotonic_micros();
+            happenings.extend(self.judge_pending(&transaction, start).await?);
+        }
+        Ok(happenings)
+    }
+
+    async fn look_at_pending(&mut self, new: &PendingTx) -> Result<Vec<Happening>, GuardError> {
+        let start = self.clock.monotonic_micros();
+        self.pending.insert(&new.transaction);
+        metrics::counter!("cofferdam_pending_total").increment(1);
+        self.judge_pending(&new.transaction, start).await
+    }
+
+    async fn judge_pending(
+        &mut self,
+        transaction: &Arc<Transaction>,
+        start: u64,
+    ) -> Result<Vec<Happening>, GuardError> {
+        let earlier = self.pending.earlier(transaction);
+        let executed = tokio::task::block_in_place(|| self.engine.pending_after(&earlier, transaction.clone()))?;
+        let verdict = self.judge.judge(&executed);
+        let micros = self.since(start);
+        observe("decision", micros);
+        if let Some(kept) = self.pending.by_hash.get_mut(&transaction.hash) {
+            kept.concerns_us = concerns(&executed, &self.watch);
+        }
+        if !is_recorded(&verdict) {
+            return Ok(Vec::new());
+        }
+        let execution = Arc::new(executed);
+        let mut happenings = Vec::new();
+        let fresh = self.note(&execution, &verdict)?;
+        if fresh {
+            let (execution, verdict) = (execution.clone(), verdict.clone());
+            happenings.push(Happening::Found { execution, verdict, micros });
+        }
+        if is_stop(&verdict) {
+            happenings.extend(self.answer(&execution, &earlier, &verdict, start).await?);
+        }
+        Ok(happenings)
+    }
+
+    /// Records the findings that are not on the record yet. False when all of them were.
+    fn note(&mut self, execution: &Execution, verdict: &Verdict) -> Result<bool, GuardError> {
+        let known = self.noted.get(&execution.hash()).cloned().unwrap_or_default();
+        let events: Vec<Event> = found(execution, verdict)
+            .into_iter()
+            .filter(|event| !matches!(event, Event::Found { finding, .. } if known.contains(&finding.id)))
+            .collect();
+        if events.is_empty() {
+            return Ok(false);
+        }
+        self.commit(events, None)?;
+        let mut ids: Vec<FindingId> = known;
+        ids.extend(verdict.findings.iter().map(|finding| finding.id));
+        ids.sort_unstable();
+        ids.dedup();
+        self.noted.insert(execution.hash(), ids);
+        Ok(true)
+    }
+
+    fn withdraw_pending(&mut self, hash: B256, reason: &str) -> Result<(), GuardError> {
+        let withdrawn = self.noted.get(&hash).cloned().unwrap_or_default();
+        let events = withdrawn
+            .into_iter()
+            .map(|finding| Event::Withdrawn { finding, block: None, reason: reason.to_owned() })
+            .collect();
+        self.commit(events, None)?;
+        self.noted.remove(&hash);
+        self.pending.remove(hash);
+        Ok(())
+    }
+
+    /// Mined transactions are pending no more; their findings stand in the block now.
+    pub(super) fn forget_mined(&mut self, block: &Block) {
+        for transaction in &block.transactions {
+            self.pending.remove(transaction.hash);
+            self.noted.remove(&transaction.hash);
+        }
+    }
+}
+
+fn concerns(execution: &Execution, watch: &Watchlist) -> bool {
+    let effects = &execution.effects;
+    matches!(effects.outcome, Outcome::Invalid(_))
+        || effects.calls.iter().any(|call| watch.contains(call.callee) || watch.contains(call.code_address))
+        || effects.movements.iter().any(|moved| watch.contains(moved.from) || watch.contains(moved.to))
+}

@@ -1,0 +1,236 @@
+//! The loop: what comes from the chain is executed, judged, recorded, and answered, in this order.
+//!
+//! ```text
+//! ChainUpdate ─▶ execute ─▶ judge ─▶ commit with checkpoint ─▶ respond
+//! PendingUpdate ─▶ execute on the head ─▶ judge ─▶ respond ─▶ commit
+//! ```
+//!
+//! Start at [`Guard`]. Drills, tests and the live watch drive the same guard; only where updates come from differs.
+//!
+//! **Invariant:** a block is acknowledged only in the transaction that holds everything that it caused. The guard must
+//! never be the reason that a block is skipped: an error leaves it where it was, and the same update is handed in again.
+
+mod blocks;
+mod losses;
+mod mempool;
+mod operator;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cofferdam_evm::Engine;
+use cofferdam_respond::{Progress, RespondError, Responder, Response, Stop};
+use cofferdam_types::primitives::B256;
+use cofferdam_types::{
+    Batch, BlockRef, Clock, Event, Execution, Journal, JournalError, Judge, Level, OperatorAlert, StateError,
+    Transaction, Verdict, Watchlist,
+};
+
+pub use mempool::MempoolOptions;
+
+use losses::Losses;
+use mempool::PendingSet;
+use operator::SkewWatch;
+
+/// What a guard is made of.
+pub struct Parts {
+    /// The state at head.
+    pub engine: Engine,
+    /// What executions mean.
+    pub judge: Box<dyn Judge>,
+    /// What is done about stops; `None` only watches.
+    pub responder: Option<Responder>,
+    /// The record.
+    pub journal: Arc<dyn Journal>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How much of the mempool is kept.
+    pub mempool: MempoolOptions,
+    /// Blocks further than this behind the newest known head are judged by their receipts, and executed only when
+    /// something was found in them.
+    pub execute_within_blocks: u64,
+}
+
+/// The guard could not deal with an update; it stands where it stood before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// State could not be fetched.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The record could not be written or read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A response broke off.
+    #[error(transparent)]
+    Respond(#[from] RespondError),
+}
+
+/// One thing that the guard saw or did, for whoever watches it: the screen of a drill, a log, a metric.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// Something was found.
+    Found {
+        /// What was executed.
+        execution: Arc<Execution>,
+        /// What it means.
+        verdict: Verdict,
+        /// Microseconds from the hand-in of the update to the verdict.
+        micros: u64,
+    },
+    /// A stop was answered.
+    Answered {
+        /// Hash of the attack.
+        attack: B256,
+        /// What was done.
+        response: Response,
+        /// Microseconds from the hand-in of the update to the end of the response.
+        micros: u64,
+    },
+    /// A plan moved on.
+    Plan(Progress),
+    /// A block has been dealt with and is durable.
+    Processed {
+        /// Which.
+        block: BlockRef,
+        /// Microseconds from the hand-in of the update.
+        micros: u64,
+    },
+}
+
+/// The loop. See the module.
+pub struct Guard {
+    engine: Engine,
+    judge: Box<dyn Judge>,
+    responder: Option<Responder>,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    watch: Arc<Watchlist>,
+    pending: PendingSet,
+    losses: Losses,
+    skew: SkewWatch,
+    execute_within_blocks: u64,
+    processed: Option<BlockRef>,
+    /// Pending transactions' findings that are on the record, by transaction.
+    noted: HashMap<B256, Vec<cofferdam_types::FindingId>>,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("processed", &self.processed).finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// Puts the parts together. Nothing is read or sent yet.
+    pub fn new(mut parts: Parts) -> Self {
+        parts.engine.set_needs(parts.judge.needs().clone());
+        Self {
+            watch: parts.engine.watch().clone(),
+            engine: parts.engine,
+            judge: parts.judge,
+            responder: parts.responder,
+            journal: parts.journal,
+            clock: parts.clock,
+            pending: PendingSet::new(parts.mempool),
+            losses: Losses::default(),
+            skew: SkewWatch::default(),
+            execute_within_blocks: parts.execute_within_blocks,
+            processed: None,
+            noted: HashMap::new(),
+        }
+    }
+
+    /// Takes up what an earlier process left unfinished. To be called once, before the first update.
+    ///
+    /// # Errors
+    /// [`GuardError`] when the record failed.
+    pub async fn resume(&mut self) -> Result<Vec<Happening>, GuardError> {
+        let Some(responder) = &mut self.responder else { return Ok(Vec::new()) };
+        Ok(responder.resume().await?.into_iter().map(Happening::Plan).collect())
+    }
+
+    /// The block that has been dealt with last; `None` before the first.
+    pub const fn processed(&self) -> Option<BlockRef> {
+        self.processed
+    }
+
+    /// The clock's microseconds, for who times what the guard does.
+    pub fn micros(&self) -> u64 {
+        self.clock.monotonic_micros()
+    }
+
+    /// Pending transactions that are kept.
+    pub fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Slots of chain state in memory.
+    pub fn slots_in_memory(&self) -> usize {
+        self.engine.slots_in_memory()
+    }
+
+    /// Puts what the operator must know on the record, and with it on its way to people.
+    ///
+    /// # Errors
+    /// [`GuardError::Journal`].
+    pub fn tell(&mut self, alerts: Vec<OperatorAlert>) -> Result<(), GuardError> {
+        let events = alerts.into_iter().map(|alert| Event::Operator { alert }).collect();
+        self.commit(events, None)
+    }
+
+    /// What `transaction` would do on the head now, judged, without a trace on the record.
+    ///
+    /// # Errors
+    /// [`GuardError::State`].
+    pub fn look_at(&mut self, transaction: Arc<Transaction>) -> Result<(Execution, Verdict), GuardError> {
+        let execution = self.engine.pending(transaction)?;
+        let verdict = self.judge.judge(&execution);
+        Ok((execution, verdict))
+    }
+
+    fn commit(&self, events: Vec<Event>, checkpoint: Option<BlockRef>) -> Result<(), GuardError> {
+        if events.is_empty() && checkpoint.is_none() {
+            return Ok(());
+        }
+        let start = self.clock.monotonic_micros();
+        self.journal.commit(&Batch { at: self.clock.now(), events, checkpoint })?;
+        observe("commit", self.since(start));
+        Ok(())
+    }
+
+    /// Hands a stop to the responder. `None` where nobody responds.
+    async fn answer(
+        &mut self,
+        attack: &Execution,
+        earlier: &[Arc<Transaction>],
+        verdict: &Verdict,
+        start: u64,
+    ) -> Result<Option<Happening>, GuardError> {
+        let Some(responder) = &mut self.responder else { return Ok(None) };
+        let stop = Stop { attack, earlier, findings: &verdict.findings };
+        let response = responder.on_stop(&stop, &mut self.engine, self.judge.as_ref()).await?;
+        let micros = self.since(start);
+        observe("respond", micros);
+        Ok(Some(Happening::Answered { attack: attack.hash(), response, micros }))
+    }
+
+    fn since(&self, start: u64) -> u64 {
+        self.clock.monotonic_micros().saturating_sub(start)
+    }
+}
+
+/// Whether somebody must at least be able to read about it later.
+fn is_recorded(verdict: &Verdict) -> bool {
+    verdict.level().is_some()
+}
+
+fn is_stop(verdict: &Verdict) -> bool {
+    verdict.level() == Some(Level::Stop)
+}
+
+/// One stage of the loop, for `cofferdam_stage_seconds`.
+pub(crate) fn observe(stage: &'static str, micros: u64) {
+    let seconds = std::time::Duration::from_micros(micros).as_secs_f64();
+    metrics::histogram!("cofferdam_stage_seconds", "stage" => stage).record(seconds);
+}
