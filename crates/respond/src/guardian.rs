@@ -336,3 +336,186 @@ impl Source<'_> {
         GuardianError::Unreadable { guardian: self.guardian.to_owned(), path: path.to_owned(), reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use alloy_primitives::address;
+
+    use super::*;
+
+    /// The example of the Web3 Secret Storage definition: its key, address and password.
+    const KEYSTORE: &str = r#"{
+        "crypto": {
+            "cipher": "aes-128-ctr",
+            "cipherparams": { "iv": "6087dab2f9fdbbfaddc31a909735c1e6" },
+            "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+            "kdf": "pbkdf2",
+            "kdfparams": {
+                "c": 262144, "dklen": 32, "prf": "hmac-sha256",
+                "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"
+            },
+            "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"
+        },
+        "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6",
+        "version": 3
+    }"#;
+    const OWNER: Address = address!("008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b");
+    const KEY: &str = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn write(&self, name: &str, mode: u32, contents: &[u8]) -> PathBuf {
+            let path = self.0.path().join(name);
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&path).unwrap();
+            std::io::Write::write_all(&mut file, contents).unwrap();
+            // The mode given at creation is cut by the umask; the one under test must not be.
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path
+        }
+    }
+
+    fn settings() -> GuardianSettings {
+        GuardianSettings {
+            name: "machine".to_owned(),
+            address: None,
+            keystore: None,
+            password_file: None,
+            password_file_env: None,
+            key_file_env: None,
+        }
+    }
+
+    fn from_key_file(path: &Path) -> Result<Guardian, GuardianError> {
+        let settings = GuardianSettings { key_file_env: Some("KEY_FILE".to_owned()), ..settings() };
+        Guardian::open(&settings, &|name| (name == "KEY_FILE").then(|| path.as_os_str().to_owned()))
+    }
+
+    fn from_keystore(keystore: &str, password: &str) -> Result<Guardian, GuardianError> {
+        let files = Files::new();
+        let keystore = files.write("keystore.json", 0o644, keystore.as_bytes());
+        let password = files.write("password", 0o600, password.as_bytes());
+        let settings = GuardianSettings { keystore: Some(keystore), password_file: Some(password), ..settings() };
+        Guardian::open(&settings, &|_| None)
+    }
+
+    #[test]
+    fn a_keystore_is_opened_by_its_password_also_when_an_editor_ended_the_line() {
+        assert_eq!(from_keystore(KEYSTORE, "testpassword").unwrap().address(), OWNER);
+        assert_eq!(from_keystore(KEYSTORE, "testpassword\n").unwrap().address(), OWNER);
+    }
+
+    #[test]
+    fn a_wrong_password_says_so_and_not_the_password() {
+        let error = from_keystore(KEYSTORE, "hunter2").unwrap_err().to_string();
+        assert!(error.contains("not opened by this password") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn damaged_keystores_give_one_clear_error_each() {
+        let cases = [
+            (r#""dklen": 32"#, r#""dklen": 1"#, "dklen"),
+            (r#""c": 262144"#, r#""c": 4000000000"#, "`c`"),
+            ("6087dab2f9fdbbfaddc31a909735c1e6", "6087", "iv"),
+            (r#""version": 3"#, r#""version": 1"#, "version 1"),
+            ("aes-128-ctr", "rot13", "cipher"),
+            (r#""kdf": "pbkdf2""#, r#""kdf": "md5""#, "kdf"),
+            (r#""kdf": "pbkdf2""#, r#""kdf": "scrypt""#, "`n`"),
+            (r#""id": "3198bc9c-6672-5ab3-d995-4942343ae5b6","#, "", "not opened"),
+            ("{", "[", "not a keystore"),
+        ];
+        for (from, to, expected) in cases {
+            let error = from_keystore(&KEYSTORE.replacen(from, to, 1), "testpassword").unwrap_err().to_string();
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+        let scrypt = KEYSTORE.replace("pbkdf2", "scrypt");
+        for (n, r, p) in
+            [(1_u64 << 30, 8, 1), (262_143, 8, 1), (0, 8, 1), (262_144, 0, 1), (2, u64::MAX, 1), (2, 8, 99)]
+        {
+            let params = format!(r#""n": {n}, "r": {r}, "p": {p}, "dklen": 32"#);
+            let greedy = scrypt.replace(r#""c": 262144, "dklen": 32"#, &params);
+            let error = from_keystore(&greedy, "testpassword").unwrap_err().to_string();
+            assert!(error.contains("expected"), "{n} {r} {p}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_bare_key_is_read_with_and_without_prefix() {
+        let files = Files::new();
+        for text in [KEY.to_owned(), format!("0x{KEY}\n")] {
+            let path = files.write("key", 0o600, text.as_bytes());
+            assert_eq!(from_key_file(&path).unwrap().address(), OWNER);
+        }
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let files = Files::new();
+        for mode in [0o640, 0o604, 0o660, 0o644] {
+            let error = from_key_file(&files.write("key", mode, KEY.as_bytes())).unwrap_err();
+            assert!(matches!(error, GuardianError::Exposed { mode: seen, .. } if seen == mode), "{error}");
+        }
+    }
+
+    #[test]
+    fn malformed_keys_give_one_clear_error_without_the_key() {
+        let files = Files::new();
+        let zero = "0".repeat(64);
+        let cases: [&[u8]; 7] =
+            [b"", b"0x", &KEY.as_bytes()[..62], b"not hex", &[0xff, 0xfe], zero.as_bytes(), &[b'a'; 5_000]];
+        for contents in cases {
+            let error = from_key_file(&files.write("key", 0o600, contents)).unwrap_err();
+            assert!(matches!(error, GuardianError::Malformed { .. }), "{error}");
+            assert!(!error.to_string().contains(&KEY[..16]), "{error}");
+        }
+        assert!(matches!(from_key_file(files.0.path()).unwrap_err(), GuardianError::Exposed { .. }));
+        assert!(matches!(from_key_file(&files.0.path().join("no")).unwrap_err(), GuardianError::Unreadable { .. }));
+    }
+
+    #[test]
+    fn contradicting_settings_are_named() {
+        let open = |settings: &GuardianSettings| Guardian::open(settings, &|_| None).unwrap_err();
+        assert!(matches!(open(&settings()), GuardianError::Settings { .. }));
+        let both = GuardianSettings { keystore: Some("a".into()), key_file_env: Some("B".to_owned()), ..settings() };
+        assert!(matches!(open(&both), GuardianError::Settings { .. }));
+        let locked = GuardianSettings { keystore: Some("a".into()), ..settings() };
+        assert!(matches!(open(&locked), GuardianError::Settings { .. }));
+        let unset = GuardianSettings { key_file_env: Some("B".to_owned()), ..settings() };
+        assert_eq!(open(&unset), GuardianError::NotSet { guardian: "machine".to_owned(), variable: "B".to_owned() });
+        let twice = vec![GuardianSettings { address: Some(OWNER), ..settings() }; 2];
+        assert!(matches!(open_all(&twice, &|_| None).unwrap_err(), GuardianError::Twice { .. }));
+    }
+
+    #[test]
+    fn a_key_of_another_account_is_refused() {
+        let files = Files::new();
+        let path = files.write("key", 0o600, KEY.as_bytes());
+        let settings =
+            GuardianSettings { address: Some(Address::ZERO), key_file_env: Some("KEY_FILE".to_owned()), ..settings() };
+        let error = Guardian::open(&settings, &|_| Some(path.clone().into_os_string())).unwrap_err();
+        assert!(matches!(error, GuardianError::WrongAddress { seen: OWNER, .. }));
+    }
+
+    #[test]
+    fn an_address_alone_is_a_guardian_that_cannot_sign() {
+        let settings = GuardianSettings { address: Some(OWNER), ..settings() };
+        let guardian = Guardian::open(&settings, &|_| None).unwrap();
+        assert!(!guardian.has_key() && guardian.address() == OWNER);
+    }
+
+    #[test]
+    fn the_key_is_in_no_debug_output() {
+        let key: B256 = KEY.parse().unwrap();
+        let shown = format!("{:?}", Guardian::from_key("machine", &key).unwrap());
+        assert!(shown.contains("machine") && !shown.to_lowercase().contains(&KEY[..8]), "{shown}");
+    }
+}

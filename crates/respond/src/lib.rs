@@ -29,6 +29,13 @@ mod responder;
 mod resume;
 mod trial;
 
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod tests;
+
 pub use channel::{Channel, ChannelError, Delivery, Mined, Purse, Reading};
 pub use follow::Progress;
 pub use guardian::{Guardian, GuardianError, GuardianSettings, open_all};

@@ -427,3 +427,88 @@ const fn maturity_name(maturity: Maturity) -> &'static str {
         Maturity::Stable => "stable",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    const ENTRY: &str = r#"
+        [[allow]]
+        lever = "vault-pause"
+        max_actions = 1
+        window_seconds = 60
+        expires_unix_seconds = 4000000000
+        max_fee_per_gas_wei = 1000000000000
+        max_total_cost_wei = "340282366920938463463374607431768211455"
+    "#;
+
+    fn parse(text: &str) -> Result<Limits, LimitsError> {
+        Limits::parse(text.as_bytes())
+    }
+
+    fn file(entry: &str) -> String {
+        format!("enabled = true\n{entry}")
+    }
+
+    #[test]
+    fn a_file_is_named_by_the_hash_of_its_bytes() {
+        let text = file(ENTRY);
+        assert_eq!(parse(&text).unwrap().hash(), keccak256(text.as_bytes()));
+        assert_ne!(parse(&text).unwrap().hash(), parse(&format!("{text}# a remark")).unwrap().hash());
+    }
+
+    #[test]
+    fn the_defaults_are_the_strict_ones() {
+        let limits = parse(&file(ENTRY)).unwrap();
+        let entry = &limits.file.allow[0];
+        assert_eq!((entry.min_level, entry.min_maturity), (Level::Stop, Maturity::Stable));
+        assert_eq!(entry.max_total_cost_wei, Wei(u128::MAX));
+    }
+
+    #[test]
+    fn the_kill_switch_must_be_written_out() {
+        assert!(matches!(parse(ENTRY), Err(LimitsError::Syntax { .. })));
+    }
+
+    #[test]
+    fn every_mistake_has_its_own_error() {
+        let with = |from: &str, to: &str| file(&ENTRY.replace(from, to));
+        let syntax: fn(&LimitsError) -> bool = |error| matches!(error, LimitsError::Syntax { .. });
+        let value: fn(&LimitsError) -> bool = |error| matches!(error, LimitsError::Value { .. });
+        let cases: [(String, fn(&LimitsError) -> bool); 11] = [
+            (with("max_actions", "max_action"), syntax),
+            (with("max_actions = 1", "max_actions = -1"), syntax),
+            (with("1000000000000", "-5"), syntax),
+            (with("1000000000000", "\"+5\""), syntax),
+            (with("1000000000000", "\"five\""), syntax),
+            (with("1000000000000", "0"), value),
+            (with("window_seconds = 60", "window_seconds = 0"), value),
+            (with("max_actions = 1", "max_actions = 1\nmin_level = 'notice'"), value),
+            (with("1000000000000", "5"), value),
+            (with("max_actions = 1", "max_actions = 1\nmodule = 'vault'"), |error| {
+                matches!(error, LimitsError::Subject { index: 1 })
+            }),
+            (file(&format!("{ENTRY}{ENTRY}")), |error| matches!(error, LimitsError::Twice { .. })),
+        ];
+        for (text, expected) in cases {
+            let error = parse(&text).unwrap_err();
+            assert!(expected(&error), "{text}: {error}");
+        }
+        assert!(syntax(&Limits::parse(&[0xff]).unwrap_err()));
+        assert!(matches!(Limits::load(Path::new("/nowhere/limits.toml")), Err(LimitsError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_levers_own_entry_beats_its_modules() {
+        let module = ENTRY
+            .replace("lever = \"vault-pause\"", "module = \"vault\"")
+            .replace("max_actions = 1", "max_actions = 9");
+        let limits = parse(&file(&format!("{module}{ENTRY}"))).unwrap();
+        let lever = Lever::new(&crate::testbed::lever("vault-pause", crate::testbed::module(), crate::testbed::VAULT));
+        assert_eq!(limits.entry(&lever.unwrap()).unwrap().max_actions, 1);
+        let other = Lever::new(&crate::testbed::lever("other", crate::testbed::module(), crate::testbed::VAULT));
+        assert_eq!(limits.entry(&other.unwrap()).unwrap().max_actions, 9);
+    }
+}
