@@ -33,6 +33,8 @@ use super::report::{
 use crate::guard::{Guard, GuardError, Happening, MempoolOptions as Kept, Parts};
 
 const GUARDIAN: &str = "guardian";
+/// Chain time between set-up and script.
+const SETTLED_SECONDS: u64 = 7_200;
 
 /// The drill itself failed: nothing is said about the defence.
 #[derive(Debug, thiserror::Error)]
@@ -92,8 +94,9 @@ pub async fn run(
     let stage = Stage::open(&setup, &losses, machine.clone()).await?;
     let store = stage.record(record)?;
     let defence = stage.defence(store.clone()).await?;
+    let start_millis = stage.start_millis;
     let with = stage.play(&script, Some(defence), watch).await?;
-    let told = Told { scenario, lane, setup: &setup, losses: &losses };
+    let told = Told { scenario, lane, setup: &setup, losses: &losses, start_millis };
     told.run(without, with, &store, record)
 }
 
@@ -136,6 +139,9 @@ impl<'s> Stage<'s> {
         let rules = Rules::fixed(config.chain_id, config.spec);
         let chain_id = config.chain_id;
         let (net, courier) = setup.found(config).map_err(failed("the protocol cannot be deployed"))?;
+        // What was set up has been there for a while: the first deposits are in nobody's window.
+        net.advance_time(SETTLED_SECONDS);
+        net.mine();
         let endpoint = Endpoint::from_client("simnet", net.client());
         let node = Node::connect(vec![endpoint], Some(chain_id), NodeOptions::default())
             .await
@@ -496,6 +502,7 @@ struct Told<'t> {
     lane: Lane,
     setup: &'t Setup,
     losses: &'t Losses,
+    start_millis: u64,
 }
 
 impl Told<'_> {
@@ -564,7 +571,7 @@ impl Told<'_> {
         }
         entries.sort_by_key(|entry| entry.sequence);
         let verified = verify(path, None);
-        let start = self.start_millis(&entries);
+        let start = self.start_of(&entries);
         let lines = entries.iter().map(|entry| RecordLine {
             seq: entry.sequence,
             virtual_ms: entry.at.0.saturating_sub(start),
@@ -581,10 +588,8 @@ impl Told<'_> {
         Ok((self.plan(entries.iter().map(|entry| &entry.event)), record))
     }
 
-    fn start_millis(&self, entries: &[cofferdam_incident::Entry]) -> u64 {
-        let blocks = self.setup.blocks.saturating_mul(self.setup.config().block_seconds);
-        let genesis = self.setup.config().genesis_time.saturating_add(blocks).saturating_mul(1_000);
-        entries.first().map_or(genesis, |first| genesis.min(first.at.0))
+    fn start_of(&self, entries: &[cofferdam_incident::Entry]) -> u64 {
+        entries.first().map_or(0, |first| self.start_millis.min(first.at.0))
     }
 
     fn plan<'e>(&self, events: impl Iterator<Item = &'e Event>) -> Option<PlanSummary> {

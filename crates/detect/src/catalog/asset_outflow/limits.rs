@@ -3,7 +3,7 @@
 use alloy_primitives::U256;
 use cofferdam_types::{Asset, Evidence, Level, Severity};
 
-use super::evidence;
+use super::{evidence, held_at_most};
 use crate::{
     Flow, History, Seen,
     amounts::exceeds,
@@ -30,7 +30,7 @@ pub(super) fn exceeded(seen: &Seen<'_>, history: &History, flow: &Flow) -> Optio
         let window = history.window(seen.index, flow.asset, seen.now().saturating_sub(seconds));
         let loss = cofferdam_types::Signed { negative: !lost.is_zero(), magnitude: lost };
         let total = window.net.saturating_add(loss).loss();
-        let held_then = flow.held.map(|held| held.saturating_add(window.net.loss()).saturating_sub(window.net.gain()));
+        let held_then = flow.held.map(|held| held_at_most(held, window.net));
         if over_share(total, held_then, limit.window_bps) {
             let share = limit.window_bps.unwrap_or(cofferdam_types::Bps::WHOLE);
             format!("at most {} bps within {seconds} seconds; now {total}", share.get())

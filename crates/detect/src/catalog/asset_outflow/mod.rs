@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use alloy_primitives::U256;
-use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity};
+use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity, Signed};
 
 mod allowance;
 mod conservation;
@@ -136,6 +136,12 @@ fn anomaly(seen: &Seen<'_>, history: &History) -> Option<String> {
     Some(format!("{amount} of {asset} came from {lender} and went back there in the same transaction"))
 }
 
+/// The most that the module held within the window, as far as sums tell: what is there now, or what was there before
+/// more left than came. A module that was filled within the window is not one that held nothing.
+fn held_at_most(held: U256, net: Signed) -> U256 {
+    held.saturating_add(net.loss())
+}
+
 /// The sum over the window, where this transaction is the one that crosses the threshold.
 fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said> {
     let rules = &seen.settings.outflow;
@@ -144,20 +150,18 @@ fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Sai
     }
     let (lost, held) = (Seen::lost_of_holdings(flow), flow.held?);
     let window = history.window(seen.index, flow.asset, seen.now().saturating_sub(rules.window_seconds));
-    let held_then = held.saturating_add(window.net.loss()).saturating_sub(window.net.gain());
-    let most = window.one_sided.max(window.net.loss()).saturating_add(lost);
-    if !reaches(most, held_then, rules.window_one_sided_alert_bps.min(rules.window_net_alert_bps)) {
-        return None;
-    }
-    let crosses = |before: U256, share| {
-        let after = before.saturating_add(lost);
-        !reaches(before, held_then, share) && reaches(after, held_then, share)
-    };
+    let held_then = held_at_most(held, window.net);
+    let net_after = window.net.saturating_add(Signed::between(lost, U256::ZERO)).loss();
     let exchange = seen.exchange(flow);
-    let (total, words) = if exchange.is_one_sided() && crosses(window.one_sided, rules.window_one_sided_alert_bps) {
-        (window.one_sided.saturating_add(lost), "for nothing in return")
-    } else if crosses(window.net.loss(), rules.window_net_alert_bps) {
-        (window.net.loss().saturating_add(lost), "more than came in")
+    let one_sided_after = window.one_sided.saturating_add(lost);
+    // Only the transaction that crosses a threshold is told, not every one after it.
+    let crosses = |before, after, share| !reaches(before, held_then, share) && reaches(after, held_then, share);
+    let (total, words) = if exchange.is_one_sided()
+        && crosses(window.one_sided, one_sided_after, rules.window_one_sided_alert_bps)
+    {
+        (one_sided_after, "for nothing in return")
+    } else if crosses(window.net.loss(), net_after, rules.window_net_alert_bps) {
+        (net_after, "more than came in")
     } else {
         return None;
     };
