@@ -320,7 +320,9 @@ fn decide(
 }
 
 fn count(case: &Runnable, execution: &Execution, verdict: &Verdict, honest: &mut Honest) {
-    if execution.transaction.selector().is_some() {
+    // A transaction to an account that has code, as the manifests count it.
+    let has_code = |to: &Address| case.case.pre.get(to).is_some_and(|account| !account.state.code.is_empty());
+    if execution.transaction.to.as_ref().is_some_and(has_code) {
         honest.contract_calls = honest.contract_calls.saturating_add(1);
     }
     let Some(level) = verdict.level() else { return };

@@ -116,7 +116,13 @@ fn counted_twice(seen: &Seen<'_>, token: Address, movement: &Movement) -> Option
             && write.slot >= U256::from_limbs([0, 1, 0, 0])
             && write.old.checked_add(movement.amount) == Some(write.new)
     });
-    (raised && others.magnitude.is_zero()).then_some(Broken {
+    // The balance that rose may be somebody else's, who was paid the same amount.
+    let paid_elsewhere = effects.movements.iter().any(|other| {
+        other.asset == movement.asset
+            && other.to != holder
+            && effects.claimed_net(other.to, other.asset).gain() == movement.amount
+    });
+    (raised && others.magnitude.is_zero() && !paid_elsewhere).then_some(Broken {
         token,
         holder,
         amount: movement.amount,

@@ -115,7 +115,7 @@ impl Detector for ReEntry {
         let losses = seen.losses().filter(|flow| !Seen::lost_of_holdings(flow).is_zero());
         let Some((exchange, _, worst)) = losses
             .map(|flow| (seen.exchange(flow), seen.share_bps(flow), flow))
-            .max_by_key(|(exchange, share, _)| (exchange.is_one_sided(), *share))
+            .max_by_key(|(exchange, share, flow)| (!flow.issued, exchange.is_one_sided(), *share))
         else {
             return Vec::new();
         };
@@ -124,6 +124,9 @@ impl Detector for ReEntry {
         let reached = |share| worst.held.is_some_and(|held| reaches(lost, held, share));
         let large = reached(seen.settings.outflow.exchanged_alert_bps);
         let level = match (exchange.is_one_sided(), familiar) {
+            // A token that sells fees out of its own stock calls a pool that calls it back: nobody's deposit leaves.
+            (true, false) if worst.issued => Level::Notice,
+            (true, true) if worst.issued => return Vec::new(),
             (true, false) if reached(seen.settings.reentry.one_sided_stop_bps) => Level::Stop,
             (true, true) if reached(seen.settings.outflow.one_sided_alert_bps) => Level::Alert,
             (true, false) if worst.held.is_none() => Level::Alert,
