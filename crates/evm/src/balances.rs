@@ -56,7 +56,7 @@ impl Balances {
     ) -> Result<Vec<Half>, DbError> {
         let mut halves = Vec::new();
         for (token, account) in pairs.iter().copied() {
-            if let Some((before, after)) = self.from_slot(machine, changes, token, account)? {
+            if let Some((before, after)) = self.read_from_slot(machine, changes, token, account)? {
                 done.push(check(token, account, Some(before), Some(after)));
                 continue;
             }
@@ -86,7 +86,7 @@ impl Balances {
     }
 
     /// Both balances by storage alone; `None` when the conditions of what was learnt no longer hold.
-    fn from_slot(
+    fn read_from_slot(
         &mut self,
         machine: &mut Machine,
         changes: &EvmState,

@@ -55,7 +55,7 @@ pub fn share(part: U256, whole: U256) -> Option<Bps> {
     }
     // `part < whole`, so shifting both keeps the quotient within rounding and the product inside 256 bits.
     let shift = 14_usize.saturating_sub(whole.leading_zeros());
-    let (part, whole) = (part >> shift, whole >> shift);
+    let (part, whole) = (part.wrapping_shr(shift), whole.wrapping_shr(shift));
     let scaled = part.checked_mul(U256::from(10_000_u64))?.checked_div(whole)?;
     Bps::new(u16::try_from(scaled).ok()?)
 }

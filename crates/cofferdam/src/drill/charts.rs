@@ -4,6 +4,8 @@
 //! these very values to exchange them in the dark and to dash the line of what would have been lost. Text stays text.
 //! Floating point is for drawing only.
 
+#![allow(clippy::arithmetic_side_effects, reason = "`+` puts shapes of the drawing library together")]
+
 use alloy_primitives::U256;
 use plotters::chart::ChartContext;
 use plotters::coord::types::RangedCoordf64;
@@ -112,7 +114,7 @@ pub fn losses(curve: &LossCurve, sealed: Option<u64>, size: Size) -> Result<Stri
             let (side, shift) = if past_middle { (HPos::Right, -6) } else { (HPos::Left, 6) };
             label(&mut chart, (x, ceiling), (shift, 2), "sealed", text(INK, side, VPos::Top))?;
         }
-        end_labels(&mut chart, curve, (&without, &with))?;
+        end_labels(&mut chart, curve, &without, &with)?;
         root.present().map_err(ChartError::new)?;
     }
     Ok(svg)
@@ -250,7 +252,8 @@ fn block_axis(chart: &Plane<'_, '_>, first: u64, last: u64, size: Size) -> Resul
 fn end_labels(
     chart: &mut Plane<'_, '_>,
     curve: &LossCurve,
-    (without, with): (&[(f64, f64)], &[(f64, f64)]),
+    without: &[(f64, f64)],
+    with: &[(f64, f64)],
 ) -> Result<(), ChartError> {
     let Some(end) = curve.points.last() else { return Ok(()) };
     let (Some(upper), Some(lower)) = (without.last(), with.last()) else { return Ok(()) };
