@@ -23,6 +23,9 @@ pub(crate) fn of_run(run: Run) -> (Effects, EvmState) {
         effects.logs = logs.into_iter().zip(frames).map(|(log, call)| EmittedLog { call, log }).collect();
     }
     state_changes(&changes, &mut effects);
+    // The journal's maps have no order of their own; the same execution must read the same every time.
+    effects.writes.sort_unstable_by_key(|write| (write.address, write.slot));
+    effects.code_changes.sort_unstable_by_key(|change| change.address);
     movements(&mut effects);
     (effects, changes)
 }

@@ -294,9 +294,9 @@ pub struct Effects {
     pub calldata: Vec<u8>,
     /// Kept logs only, in order.
     pub logs: Vec<EmittedLog>,
-    /// Net storage changes, in no particular order.
+    /// Net storage changes, ascending by address and slot.
     pub writes: Vec<StorageWrite>,
-    /// Code that came, went or changed.
+    /// Code that came, went or changed, ascending by address.
     pub code_changes: Vec<CodeChange>,
     /// Transfers that were kept, native ones first, then in the order of the logs.
     pub movements: Vec<Movement>,
