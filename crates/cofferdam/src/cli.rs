@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, drill, incident, simulate};
+use crate::commands::{bench, config, drill, incident, simulate, watch};
 
 /// Incident handling for DeFi protocols: see the exploit before it is final, seal the module, keep the record.
 #[derive(Debug, Parser)]
@@ -24,6 +24,10 @@ pub struct Cli {
 enum Command {
     /// Attack a small protocol on a chain inside this process, and watch what is done about it.
     Drill(drill::Arguments),
+    /// Guard the contracts of a configuration against a node, until told to end.
+    Watch(watch::Arguments),
+    /// Check a configuration, or print its schema.
+    Config(config::Arguments),
     /// Run cases on disk: exactness, speed beside plain revm, and what was flagged.
     Bench(bench::Arguments),
     /// What a transaction of a case would do, explained.
@@ -69,6 +73,8 @@ pub fn main() -> ExitCode {
     let json = cli.json;
     let done = match cli.command {
         Command::Drill(arguments) => drill::run(&arguments, json),
+        Command::Watch(arguments) => watch::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments, json),
         Command::Bench(arguments) => bench::run(&arguments, json),
         Command::Simulate(arguments) => simulate::run(&arguments, json),
         Command::Incident(arguments) => incident::run(&arguments, json),

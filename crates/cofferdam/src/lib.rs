@@ -16,6 +16,7 @@ pub mod bench;
 mod cases;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod drill;
 pub mod guard;
 pub mod printable;

@@ -1,6 +1,8 @@
 //! One module a command: its arguments, and how it ends. What it does stands in the rooms and in [`crate::drill`].
 
 pub mod bench;
+pub mod config;
 pub mod drill;
 pub mod incident;
 pub mod simulate;
+pub mod watch;

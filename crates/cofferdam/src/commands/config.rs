@@ -1,0 +1,74 @@
+//! `config`: checks a configuration, all mistakes at once, and prints its schema. Sends nothing anywhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::cli::{Answer, Failure, print_json};
+use crate::config::{self, Mistake};
+use crate::printable::printable;
+
+/// Arguments of `config`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks a configuration, with its environment variables, keys and limits, and names every mistake.
+    Check {
+        /// The configuration.
+        file: PathBuf,
+    },
+    /// Prints the JSON Schema of the configuration.
+    Schema,
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    ok: bool,
+    mistakes: &'a [Mistake],
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure::Input`] when the configuration has mistakes.
+pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
+    match &arguments.command {
+        Command::Schema => print_json(&config::schema())?,
+        Command::Check { file } => {
+            let checked = config::load(file, &|name| std::env::var_os(name));
+            let mistakes = checked.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+            if json {
+                print_json(&Checked { ok: mistakes.is_empty(), mistakes })?;
+            }
+            match &checked {
+                Ok(ready) if !json => {
+                    let mode = if ready.responder.limits.is_some() { "acts within its limits" } else { "shadow mode" };
+                    anstream::println!(
+                        "{}: ok: chain {}, {} endpoints, {} modules, {} levers, {mode}",
+                        file.display(),
+                        ready.file.chain.id,
+                        ready.endpoints.len(),
+                        ready.file.modules.len(),
+                        ready.file.levers.len()
+                    );
+                }
+                Ok(_) => {}
+                Err(mistakes) => return Err(refused(mistakes)),
+            }
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+/// All mistakes as one failure.
+pub(super) fn refused(mistakes: &[Mistake]) -> Failure {
+    let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  {}", printable(&mistake.to_string()))).collect();
+    let plural = if lines.len() == 1 { "mistake" } else { "mistakes" };
+    Failure::input(format!("the configuration has {} {plural}:\n{}", lines.len(), lines.join("\n")))
+}

@@ -1,0 +1,163 @@
+//! `watch`: guards the configured contracts against a node, until it is told to end. Owns the wiring; the loop is in
+//! `live`, what it says in `said`.
+//!
+//! A restart goes on where the record's checkpoint is.
+
+mod live;
+mod said;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use cofferdam_chain::{Follower, FollowerOptions, Mempool, MempoolOptions, Node, NodeOptions, NodeState};
+use cofferdam_detect::Detection;
+use cofferdam_evm::Engine;
+use cofferdam_incident::{DeliveryOptions, OpenError, Options, Outbox, Receiver, Store};
+use cofferdam_respond::{NodeChannel, Responder};
+use cofferdam_types::{Batch, Clock, Event, Journal};
+use tokio::sync::watch;
+
+use super::config::refused;
+use crate::cli::{Answer, Failure};
+use crate::config::{self, Ready};
+use crate::guard::{Guard, MempoolOptions as Kept, Parts};
+use crate::telemetry::{Health, LogFormat, SystemClock, serve};
+use live::Live;
+
+/// How often the heads of all endpoints are compared.
+const COMPARE_EVERY: Duration = Duration::from_secs(5);
+/// How long what is under way may take after the end was asked for.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The configuration.
+    #[arg(long, default_value = "cofferdam.toml")]
+    config: PathBuf,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+}
+
+/// Runs the command until SIGINT or SIGTERM.
+///
+/// # Errors
+/// [`Failure::Input`] when the configuration has mistakes; [`Failure::Outside`] when nodes, record or network fail
+/// before the watch has begun.
+pub fn run(arguments: &Arguments) -> Result<Answer, Failure> {
+    let ready = config::load(&arguments.config, &|name| std::env::var_os(name));
+    let ready = ready.map_err(|mistakes| refused(&mistakes))?;
+    arguments.log_format.start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::outside)?;
+    // The guard stays on this thread: what it is made of need not be moved between threads.
+    let done = runtime.block_on(watch(ready));
+    runtime.shutdown_timeout(LAST_WORDS);
+    done.map(|()| Answer::Yes)
+}
+
+async fn watch(ready: Ready) -> Result<(), Failure> {
+    let stop = on_signal()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let health = Health::default();
+    let served = match ready.file.metrics_listen {
+        Some(address) => Some(serve(address, health.clone()).await.map_err(Failure::outside)?),
+        None => None,
+    };
+    if let Some(served) = &served {
+        tracing::info!(address = %served.address, "serving metrics and health");
+    }
+    let follow = &ready.file.follow;
+    let options = NodeOptions { max_lag: follow.max_lag_blocks, ..NodeOptions::default() };
+    let connected = Node::connect(ready.endpoints, Some(ready.file.chain.id), options).await;
+    let node = connected.map_err(Failure::outside)?;
+    let store = open(&ready.file.record, &ready.receivers, &node, &clock)?;
+    let started = Event::Started {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        chain_id: node.chain_id().0,
+        configuration: ready.hash,
+    };
+    let batch = Batch { at: clock.now(), events: vec![started], checkpoint: None };
+    store.commit(&batch).map_err(Failure::outside)?;
+    let checkpoint = store.checkpoint().map_err(Failure::outside)?;
+    let acts = ready.responder.limits.is_some();
+    tracing::info!(
+        chain = node.chain_id().0,
+        endpoints = node.endpoints().len(),
+        modules = ready.watch.modules().len(),
+        levers = ready.responder.levers.len(),
+        resumes_at = checkpoint.map(|block| block.number.0),
+        mode = if acts { "acts within its limits" } else { "shadow: tries everything, sends nothing" },
+        "watching"
+    );
+    let outbox = Outbox::new(store.clone(), ready.receivers, DeliveryOptions::default()).map_err(Failure::outside)?;
+    let mut told = stop.clone();
+    let outbox = tokio::spawn(outbox.run(async move {
+        // An error means that nobody can ask for the end any more, which is the end too.
+        let _ended = told.wait_for(|stop| *stop).await;
+    }));
+    let comparing = node.clone();
+    let compare = tokio::spawn(async move { comparing.watch_heads(COMPARE_EVERY).await });
+
+    let channel = Arc::new(NodeChannel::new(node.clone()));
+    let responder = Responder::new(ready.responder, store.clone(), channel, clock.clone()).map_err(Failure::input)?;
+    let detection = Detection::new(ready.watch.clone(), &ready.settings).map_err(Failure::input)?;
+    let source = Arc::new(NodeState::new(node.clone(), tokio::runtime::Handle::current()));
+    let guard = Guard::new(Parts {
+        engine: Engine::new(ready.rules, source, ready.watch),
+        judge: Box::new(detection),
+        responder: Some(responder),
+        journal: store,
+        clock: clock.clone(),
+        mempool: Kept::default(),
+        execute_within_blocks: follow.execute_within_blocks,
+    });
+    let following = FollowerOptions { depth: u64::from(follow.reorg_depth_blocks), ..FollowerOptions::default() };
+    let live = Live {
+        guard,
+        follower: Follower::new(node.clone(), checkpoint, following),
+        mempool: Mempool::new(node.clone(), clock.clone(), MempoolOptions::default()),
+        following,
+        checkpoint,
+        health,
+        stop,
+        node,
+    };
+    live.run().await;
+    compare.abort();
+    tracing::info!("ended; the next start goes on from the last block on the record");
+    if tokio::time::timeout(LAST_WORDS, outbox).await.is_err() {
+        tracing::warn!("messages were not all handed over in time; they are delivered after the next start");
+    }
+    Ok(())
+}
+
+fn open(
+    record: &config::Record,
+    receivers: &[Receiver],
+    node: &Node,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Store>, Failure> {
+    let receivers = receivers.iter().map(|receiver| receiver.name.clone()).collect();
+    let options = Options { reserve_mib: record.reserve_mib, receivers, ..Options::default() };
+    let opened = Store::open(&record.database, node.chain_id(), options, clock.clone());
+    opened.map(Arc::new).map_err(|error: OpenError| Failure::outside(error))
+}
+
+/// Turns true when the process is asked to end.
+fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::outside)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::outside)?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,282 @@
+//! What the structure of the file cannot say: names that do not exist, variables that are not set, keys that do not
+//! open, limits that do not fit. Goes on after each mistake, so that all of them are told at once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use cofferdam_chain::{Endpoint, EndpointOptions};
+use cofferdam_detect::Detection;
+use cofferdam_detect::settings::{AssetName, HistorySettings, ModuleSettings, Settings};
+use cofferdam_evm::{Rules, spec_named};
+use cofferdam_incident::{Receiver, Secret};
+use cofferdam_respond::{Guardian, GuardianSettings, Lever, Limits, Responder, Setup, open_all};
+use cofferdam_types::{Asset, ManualClock, Module, UnixMillis, Watchlist};
+use url::Url;
+
+use super::rehearsal::Rehearsal;
+use super::{Environment, File, Mistake, ModuleEntry};
+
+/// A configuration that can be run.
+#[derive(Debug)]
+pub struct Ready {
+    /// The file.
+    pub file: File,
+    /// Keccak of the file.
+    pub hash: B256,
+    /// Which hard forks hold.
+    pub rules: Rules,
+    /// Not connected yet.
+    pub endpoints: Vec<Endpoint>,
+    /// What is guarded.
+    pub watch: Arc<Watchlist>,
+    /// How it is judged.
+    pub settings: Settings,
+    /// Levers, guardians and limits.
+    pub responder: Setup,
+    /// Who is told.
+    pub receivers: Vec<Receiver>,
+}
+
+/// Makes `file` ready.
+///
+/// # Errors
+/// Every mistake.
+pub(super) fn ready(file: File, hash: B256, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
+    let mut check = Check { mistakes: Vec::new(), env };
+    let rules = check.rules(&file);
+    let endpoints = check.endpoints(&file);
+    let receivers = check.receivers(&file);
+    check.names("module", file.modules.iter().map(|module| module.id.as_str()));
+    let watch = Arc::new(Watchlist::new(file.modules.iter().map(module).collect()));
+    let settings = check.settings(&file, &watch);
+    let responder = check.responder(&file, rules);
+    if let Some(responder) = responder
+        && check.mistakes.is_empty()
+    {
+        return Ok(Ready { file, hash, rules, endpoints, watch, settings, responder, receivers });
+    }
+    Err(check.mistakes)
+}
+
+fn module(entry: &ModuleEntry) -> Module {
+    let asset = |name: &AssetName| match name {
+        AssetName::Native => Asset::Native,
+        AssetName::Token(token) => Asset::Erc20(*token),
+    };
+    Module {
+        id: entry.id.clone(),
+        contracts: entry.contracts.clone(),
+        assets: entry.assets.iter().map(asset).collect(),
+    }
+}
+
+fn settings(entry: &ModuleEntry) -> ModuleSettings {
+    ModuleSettings {
+        module: entry.id.clone(),
+        outflow: entry.outflow.clone(),
+        reentry: entry.reentry.clone(),
+        authority: entry.authority.clone(),
+        invariants: entry.invariants.clone(),
+        allow: entry.allow.clone(),
+    }
+}
+
+struct Check<'e> {
+    mistakes: Vec<Mistake>,
+    env: &'e Environment<'e>,
+}
+
+impl Check<'_> {
+    fn mistake(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
+    fn rules(&mut self, file: &File) -> Rules {
+        let Some(name) = &file.chain.hardfork else { return Rules::for_chain(file.chain.id) };
+        if let Some(spec) = spec_named(name) {
+            return Rules::fixed(file.chain.id, spec);
+        }
+        self.mistake(Mistake::new("chain.hardfork", "no such hard fork; expected one like `prague`").seeing(name));
+        Rules::for_chain(file.chain.id)
+    }
+
+    fn names<'n>(&mut self, table: &str, names: impl Iterator<Item = &'n str>) {
+        let mut seen = HashSet::new();
+        for (index, name) in names.enumerate() {
+            let key = if table == "module" { "id" } else { "name" };
+            let field = format!("{table}[{index}].{key}");
+            if name.trim().is_empty() {
+                self.mistake(Mistake::new(field, "must not be empty"));
+            } else if !seen.insert(name) {
+                self.mistake(Mistake::new(field, "is given twice").seeing(name));
+            }
+        }
+    }
+
+    /// The value of a variable; never said in a message.
+    fn variable(&mut self, field: String, name: &str) -> Option<String> {
+        match (self.env)(name).map(|value| value.into_string()) {
+            Some(Ok(value)) => Some(value),
+            Some(Err(_)) => {
+                self.mistake(Mistake::new(field, "this environment variable does not hold UTF-8 text").seeing(name));
+                None
+            }
+            None => {
+                self.mistake(Mistake::new(field, "this environment variable is not set").seeing(name));
+                None
+            }
+        }
+    }
+
+    /// An address that stands in the file or in a variable.
+    fn address(&mut self, table: &str, url: Option<&String>, url_env: Option<&String>) -> Option<(String, String)> {
+        match (url, url_env) {
+            (Some(url), None) => Some((format!("{table}.url"), url.clone())),
+            (None, Some(name)) => {
+                let field = format!("{table}.url_env");
+                Some((field.clone(), self.variable(field, name)?))
+            }
+            (None, None) => {
+                self.mistake(Mistake::new(table, "give `url` or `url_env`"));
+                None
+            }
+            (Some(_), Some(_)) => {
+                self.mistake(Mistake::new(table, "give `url` or `url_env`, not both"));
+                None
+            }
+        }
+    }
+
+    fn endpoints(&mut self, file: &File) -> Vec<Endpoint> {
+        self.names("endpoint", file.endpoints.iter().map(|endpoint| endpoint.name.as_str()));
+        let timeout = Duration::from_millis(file.follow.request_timeout_ms);
+        let options = EndpointOptions { timeout, ..EndpointOptions::default() };
+        let mut endpoints = Vec::new();
+        for (index, entry) in file.endpoints.iter().enumerate() {
+            let table = format!("endpoint[{index}]");
+            let address = self.address(&table, entry.url.as_ref(), entry.url_env.as_ref());
+            let Some((field, address)) = address else { continue };
+            match Endpoint::new(&entry.name, &address, options) {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(error) => self.mistake(Mistake::new(field, error.to_string())),
+            }
+        }
+        endpoints
+    }
+
+    fn receivers(&mut self, file: &File) -> Vec<Receiver> {
+        self.names("webhook", file.webhooks.iter().map(|webhook| webhook.name.as_str()));
+        let mut receivers = Vec::new();
+        for (index, entry) in file.webhooks.iter().enumerate() {
+            let table = format!("webhook[{index}]");
+            let address = self.address(&table, entry.url.as_ref(), entry.url_env.as_ref());
+            let url = address.and_then(|(field, address)| match Url::parse(&address) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") => Some(url),
+                Ok(_) | Err(_) => {
+                    self.mistake(Mistake::new(field, "expected an http or https URL"));
+                    None
+                }
+            });
+            let field = format!("{table}.secret_env");
+            let secret = self.variable(field.clone(), &entry.secret_env).and_then(|text| match Secret::parse(&text) {
+                Ok(secret) => Some(secret),
+                Err(error) => {
+                    self.mistake(Mistake::new(field, error.to_string()).seeing(&entry.secret_env));
+                    None
+                }
+            });
+            if let (Some(url), Some(secret)) = (url, secret) {
+                receivers.push(Receiver { name: entry.name.clone(), url, secret });
+            }
+        }
+        receivers
+    }
+
+    fn settings(&mut self, file: &File, watch: &Arc<Watchlist>) -> Settings {
+        let history =
+            HistorySettings { reorg_depth_blocks: file.follow.reorg_depth_blocks, ..HistorySettings::default() };
+        // One by one: the room tells its first mistake only.
+        for (index, entry) in file.modules.iter().enumerate() {
+            let alone = Settings { modules: vec![settings(entry)], history: history.clone(), ..Settings::default() };
+            if let Err(error) = Detection::new(watch.clone(), &alone) {
+                self.mistake(Mistake::new(format!("module[{index}]"), error.to_string()));
+            }
+        }
+        Settings { modules: file.modules.iter().map(settings).collect(), history, ..Settings::default() }
+    }
+
+    fn guardians(&mut self, file: &File) -> BTreeMap<String, Guardian> {
+        self.names("guardian", file.guardians.iter().map(|guardian| guardian.name.as_str()));
+        let mut guardians = BTreeMap::new();
+        for (index, entry) in file.guardians.iter().enumerate() {
+            match Guardian::open(entry, self.env) {
+                Ok(guardian) => {
+                    guardians.insert(entry.name.clone(), guardian);
+                }
+                Err(error) => self.mistake(Mistake::new(format!("guardian[{index}]"), error.to_string())),
+            }
+        }
+        guardians
+    }
+
+    fn responder(&mut self, file: &File, rules: Rules) -> Option<Setup> {
+        let before = self.mistakes.len();
+        let guardians = self.guardians(file);
+        self.names("lever", file.levers.iter().map(|lever| lever.name.as_str()));
+        for (index, entry) in file.levers.iter().enumerate() {
+            if let Err(error) = Lever::new(entry) {
+                self.mistake(Mistake::new(format!("lever[{index}]"), error.to_string()));
+            }
+            if !file.modules.iter().any(|module| module.id == entry.module) {
+                let mistake = Mistake::new(format!("lever[{index}].module"), "there is no such module");
+                self.mistake(mistake.seeing(&entry.module));
+            }
+            if !file.guardians.iter().any(|guardian| guardian.name == entry.guardian) {
+                let mistake = Mistake::new(format!("lever[{index}].guardian"), "there is no such guardian");
+                self.mistake(mistake.seeing(&entry.guardian));
+            }
+        }
+        let limits = file.limits.as_ref().and_then(|path| {
+            Limits::load(path).map_err(|error| self.mistake(Mistake::new("limits", error.to_string()))).ok()
+        });
+        if self.mistakes.len() != before {
+            return None;
+        }
+        let setup = |guardians, limits| Setup {
+            chain_id: rules.chain(),
+            levers: file.levers.clone(),
+            limits,
+            guardians,
+            readiness_blocks: READINESS_BLOCKS,
+        };
+        let clock = Arc::new(ManualClock::new(UnixMillis(0)));
+        let keyless = keyless(&guardians);
+        let fits = Responder::new(setup(keyless, limits.clone()), Arc::new(Rehearsal), Arc::new(Rehearsal), clock);
+        if let Err(error) = fits {
+            self.mistake(Mistake::new("limits", error.to_string()));
+            return None;
+        }
+        Some(setup(guardians, limits))
+    }
+}
+
+/// Each lever is tried this often: often enough that a lost role is known within minutes, on chains of any speed.
+const READINESS_BLOCKS: u64 = 5;
+
+/// The same guardians with their addresses alone, for a responder that is thrown away.
+fn keyless(guardians: &BTreeMap<String, Guardian>) -> BTreeMap<String, Guardian> {
+    let settings: Vec<GuardianSettings> = guardians
+        .iter()
+        .map(|(name, guardian)| GuardianSettings {
+            name: name.clone(),
+            address: Some(guardian.address()),
+            keystore: None,
+            password_file: None,
+            password_file_env: None,
+            key_file_env: None,
+        })
+        .collect();
+    open_all(&settings, &|_| None).unwrap_or_default()
+}

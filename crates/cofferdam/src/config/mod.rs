@@ -1,0 +1,241 @@
+//! `cofferdam.toml`: what is guarded, by whom, and who is told. Every mistake in it is found at once.
+//!
+//! ```text
+//! text ─▶ TOML ─▶ schema (structure) ─▶ File ─▶ check (meaning, environment, keys) ─▶ Ready
+//! ```
+//! Start at [`load`]. The schema is published by `cofferdam config schema`.
+//!
+//! **Invariant:** secrets are never in the file and never in a message; addresses of endpoints and receivers may hold a
+//! key and are never in a message either. Limits on what the machine may do stand in a file of their own.
+
+mod check;
+mod rehearsal;
+mod schema;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use alloy_primitives::{Address, keccak256};
+use cofferdam_detect::settings::{
+    Allowed, AssetName, AuthoritySettings, InvariantSettings, OutflowSettings, ReentrySettings,
+};
+use cofferdam_respond::{GuardianSettings, LeverSettings};
+use cofferdam_types::{ChainId, ModuleId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use check::Ready;
+pub use schema::schema;
+
+/// Looks up an environment variable.
+pub type Environment<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "cofferdam.toml")]
+pub struct File {
+    /// The chain that is guarded.
+    pub chain: Chain,
+    /// Nodes of that chain, in the order of preference. All of them are compared, and all of them get what is sent.
+    #[serde(rename = "endpoint")]
+    #[schemars(length(min = 1))]
+    pub endpoints: Vec<EndpointAddress>,
+    /// Where the incident record is kept.
+    pub record: Record,
+    /// What is guarded.
+    #[serde(rename = "module")]
+    #[schemars(length(min = 1))]
+    pub modules: Vec<ModuleEntry>,
+    /// What can be closed, in order of preference within a module.
+    #[serde(rename = "lever", default)]
+    pub levers: Vec<LeverSettings>,
+    /// Whose keys close it.
+    #[serde(rename = "guardian", default)]
+    pub guardians: Vec<GuardianSettings>,
+    /// Path of the file with what may be done alone. Absent: shadow mode, everything is tried and nothing is sent.
+    #[serde(default)]
+    pub limits: Option<PathBuf>,
+    /// Who is told.
+    #[serde(rename = "webhook", default)]
+    pub webhooks: Vec<Webhook>,
+    /// How the chain is followed.
+    #[serde(default)]
+    pub follow: Follow,
+    /// Address and port for metrics and health, such as `127.0.0.1:9464`. Absent: none.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// The chain that is guarded.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// Its EIP-155 id; an endpoint on another chain is refused.
+    pub id: ChainId,
+    /// The hard fork that it runs, such as `prague`. Absent: mainnet's own schedule on chain 1, else the newest known.
+    #[serde(default)]
+    pub hardfork: Option<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointAddress {
+    /// Its name, for messages and metrics.
+    pub name: String,
+    /// `ws`, `wss`, `http` or `https` URL, or the path of a socket. Exactly one of `url` and `url_env`.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The environment variable that holds it: addresses often contain a key.
+    #[serde(default)]
+    pub url_env: Option<String>,
+}
+
+/// Where the incident record is kept.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The SQLite file; relative paths begin at the working directory.
+    pub database: PathBuf,
+    /// Space set aside for when the disk is full, in MiB; 0 for none.
+    #[serde(default = "reserve_mib")]
+    pub reserve_mib: u32,
+}
+
+fn reserve_mib() -> u32 {
+    cofferdam_incident::Options::default().reserve_mib
+}
+
+/// A part of the protocol that can be sealed by itself. With nothing but its addresses it is judged by the defaults.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleEntry {
+    /// Its name, `[a-z0-9][a-z0-9-]{0,62}`.
+    pub id: ModuleId,
+    /// Its contracts.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub contracts: Vec<Address>,
+    /// Assets whose balances are always looked at: `native`, or the address of a token.
+    #[serde(default)]
+    pub assets: Vec<AssetName>,
+    /// Thresholds and limits on what leaves it.
+    #[serde(default)]
+    pub outflow: OutflowSettings,
+    /// When a re-entry counts.
+    #[serde(default)]
+    pub reentry: ReentrySettings,
+    /// Who may change owners, roles and code.
+    #[serde(default)]
+    pub authority: AuthoritySettings,
+    /// What must hold across every transaction that touches it.
+    #[serde(default)]
+    pub invariants: Vec<InvariantSettings>,
+    /// Exceptions, each with an owner and an end.
+    #[serde(default)]
+    pub allow: Vec<Allowed>,
+}
+
+/// A receiver of signed messages.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Its name, for messages and metrics.
+    pub name: String,
+    /// `http` or `https` URL. Exactly one of `url` and `url_env`.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The environment variable that holds it.
+    #[serde(default)]
+    pub url_env: Option<String>,
+    /// The environment variable that holds the secret, `whsec_` and base64.
+    pub secret_env: String,
+}
+
+/// How the chain is followed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Follow {
+    /// Reorgs up to this depth are followed; deeper ones are put to the operator.
+    #[schemars(range(min = 1))]
+    pub reorg_depth_blocks: u32,
+    /// Blocks further than this behind the head are judged by their receipts first.
+    pub execute_within_blocks: u64,
+    /// How long a node may take to answer.
+    #[schemars(range(min = 1))]
+    pub request_timeout_ms: u64,
+    /// The operator is told when endpoints are further apart than this.
+    pub max_lag_blocks: u64,
+}
+
+impl Default for Follow {
+    fn default() -> Self {
+        Self { reorg_depth_blocks: 64, execute_within_blocks: 128, request_timeout_ms: 5_000, max_lag_blocks: 3 }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    /// Where: `module[0].contracts[1]`.
+    pub field: String,
+    /// What stands there; absent where nothing does, or where it may be secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// What would be right, or what is wrong.
+    pub expected: String,
+}
+
+impl Mistake {
+    pub(crate) fn new(field: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { field: field.into(), seen: None, expected: expected.into() }
+    }
+
+    pub(crate) fn seeing(self, seen: impl std::fmt::Display) -> Self {
+        Self { seen: Some(crate::printable::shortened(&seen.to_string(), 80)), ..self }
+    }
+}
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: ", self.field)?;
+        match &self.seen {
+            Some(seen) => write!(f, "`{seen}`: {}", self.expected),
+            None => f.write_str(&self.expected),
+        }
+    }
+}
+
+/// Reads the file, and makes everything ready that needs no network: keys, limits, receivers, thresholds.
+///
+/// # Errors
+/// Every mistake that was found, in the order of the file; never empty.
+pub fn load(path: &Path, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
+    let whole = |reason: String| vec![Mistake::new(path.display().to_string(), reason)];
+    let bytes = std::fs::read(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| whole("is not UTF-8 text".to_owned()))?;
+    check::ready(parse(text)?, keccak256(&bytes), env)
+}
+
+/// Takes the text of a configuration whose structure is right.
+///
+/// # Errors
+/// Every structural mistake.
+pub fn parse(text: &str) -> Result<File, Vec<Mistake>> {
+    let value: serde_json::Value = toml::from_str(text).map_err(|error| {
+        // The error's own display quotes the line, and the line may hold an address with a key.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count().saturating_add(1);
+        vec![Mistake::new(format!("line {line}"), error.message().to_owned())]
+    })?;
+    let mistakes = schema::structural(&value);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    serde_json::from_value(value).map_err(|error| vec![Mistake::new("file", error.to_string())])
+}
+
+#[cfg(test)]
+mod tests;
