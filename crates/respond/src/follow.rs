@@ -5,81 +5,18 @@
 
 use alloy_primitives::{Address, B256};
 use cofferdam_evm::Engine;
-use cofferdam_types::{BlockRef, Header, Judge, ModuleId, OperatorAlert, PlanId};
+use cofferdam_types::{BlockRef, Header, Judge, ModuleId, OperatorAlert};
 
+use crate::answer::{PlanAnswer, Progress, Reply, RespondError};
 use crate::channel::{Mined, Reading};
-use crate::fees::Price;
 use crate::lever::read_closed;
 use crate::plan::{Confirmed, NotRecorded, Sent};
 use crate::reprice::Repriced;
-use crate::responder::{Active, PlanAnswer, RespondError, Responder};
+use crate::responder::{Active, Responder};
 use crate::trial::{Aftermath, Attack, aftermath, findings_now, is_closed};
 
 /// Heads in a row after which a nonce that nobody fills is believed.
 const GAP_HEADS: u32 = 3;
-
-/// What a block, a reorg or a restart changed.
-#[derive(Clone, Debug)]
-pub enum Progress {
-    /// A dearer offer with the same nonce is out.
-    Repriced {
-        /// The plan.
-        plan: PlanId,
-        /// Hash of the new offer.
-        transaction: B256,
-        /// The new offer.
-        price: Price,
-    },
-    /// Still not mined, and the caps allow no dearer offer: the last one was handed out again.
-    AtCap {
-        /// The plan.
-        plan: PlanId,
-    },
-    /// The same bytes were handed out again, after a restart or a reorg.
-    Resent {
-        /// The plan.
-        plan: PlanId,
-    },
-    /// Mined and read back.
-    Confirmed {
-        /// The plan.
-        plan: PlanId,
-        /// Its module.
-        module: ModuleId,
-        /// Hash of the transaction that was mined.
-        transaction: B256,
-        /// Where.
-        block: BlockRef,
-        /// What was read back, in words.
-        read_back: String,
-    },
-    /// It cannot reach its goal any more.
-    Failed {
-        /// The plan.
-        plan: PlanId,
-        /// In words.
-        reason: String,
-    },
-    /// The target is open again: people undid it.
-    Undone {
-        /// The plan.
-        plan: PlanId,
-    },
-    /// After a failure another attempt was decided on.
-    Tried(PlanAnswer),
-    /// A lever would not work if it were needed now.
-    NotReady {
-        /// The lever.
-        lever: String,
-        /// In words.
-        reason: String,
-    },
-    /// A lever works again.
-    Ready {
-        /// The lever.
-        lever: String,
-    },
-}
 
 /// What the endpoints said about one plan.
 #[derive(Default)]
@@ -128,7 +65,7 @@ impl Responder {
         self.forget_old_refusals(engine.head().number);
         let mut sent = self.flush().await;
         for step in &mut progress {
-            if let Progress::Tried(PlanAnswer { reply: crate::Reply::Sent { plan, deliveries, .. }, .. }) = step {
+            if let Progress::Tried(PlanAnswer { reply: Reply::Sent { plan, deliveries, .. }, .. }) = step {
                 *deliveries = sent.remove(plan).unwrap_or_default();
             }
         }

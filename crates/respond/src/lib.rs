@@ -18,7 +18,9 @@ pub mod lever;
 pub mod limits;
 pub mod plan;
 
+mod answer;
 mod book;
+mod decide;
 mod follow;
 mod keystore;
 mod node_channel;
@@ -36,11 +38,11 @@ mod testbed;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{PlanAnswer, Progress, Reply, RespondError, Response, Stop, Timing};
 pub use channel::{Channel, ChannelError, Delivery, Mined, Purse, Reading};
-pub use follow::Progress;
 pub use guardian::{Guardian, GuardianError, GuardianSettings, open_all};
 pub use lever::{Lever, LeverError, LeverKind, LeverSettings};
 pub use limits::{Limits, LimitsError};
 pub use node_channel::NodeChannel;
 pub use refusal::Refusal;
-pub use responder::{PlanAnswer, Reply, RespondError, Responder, Response, Setup, SetupError, Stop, Timing};
+pub use responder::{Responder, Setup, SetupError};

@@ -475,9 +475,10 @@ mod tests {
     #[test]
     fn every_mistake_has_its_own_error() {
         let with = |from: &str, to: &str| file(&ENTRY.replace(from, to));
-        let syntax: fn(&LimitsError) -> bool = |error| matches!(error, LimitsError::Syntax { .. });
-        let value: fn(&LimitsError) -> bool = |error| matches!(error, LimitsError::Value { .. });
-        let cases: [(String, fn(&LimitsError) -> bool); 11] = [
+        type Expected = fn(&LimitsError) -> bool;
+        let syntax: Expected = |error| matches!(error, LimitsError::Syntax { .. });
+        let value: Expected = |error| matches!(error, LimitsError::Value { .. });
+        let cases: [(String, Expected); 11] = [
             (with("max_actions", "max_action"), syntax),
             (with("max_actions = 1", "max_actions = -1"), syntax),
             (with("1000000000000", "-5"), syntax),

@@ -5,13 +5,13 @@
 //! that only from a trial on the head. Draft to sent is written in one batch, so the record never shows a plan that was
 //! authorised and then forgotten.
 
+mod restore;
+
 use std::sync::Arc;
 
-use alloy_consensus::{Transaction as _, TxEnvelope, transaction::SignerRecoverable};
-use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{Address, B256, Bytes};
 use cofferdam_evm::Engine;
-use cofferdam_types::{BlockRef, JournalError, Judge, PlanId, PlanRecord, PlanStep};
+use cofferdam_types::{BlockRef, JournalError, Judge, PlanId, PlanStep};
 
 use crate::book::Book;
 use crate::fees::Price;
@@ -20,6 +20,8 @@ use crate::lever::Lever;
 use crate::limits::{Authority, Limits, Request};
 use crate::refusal::Refusal;
 use crate::trial::{Attack, Closable, Proof, Trial, rehearse};
+
+pub use restore::RestoreError;
 
 /// A containment was thought of.
 #[derive(Clone, Debug)]
@@ -323,63 +325,6 @@ impl Sent {
             Err(error) => Err(Box::new(NotRecorded { plan: self, error })),
         }
     }
-
-    /// A plan that was sent before a restart, exactly as the record has it. `None` when it was never sent.
-    ///
-    /// # Errors
-    /// [`RestoreError`] when the recorded bytes are not a transaction of this plan: they must not be sent again.
-    pub(crate) fn restore(
-        record: &PlanRecord,
-        levers: &[Arc<Lever>],
-        chain_id: u64,
-    ) -> Result<Option<Self>, RestoreError> {
-        let wrong = |what| RestoreError { plan: record.id, what };
-        let mut against = B256::ZERO;
-        let mut restored: Option<Self> = None;
-        for (_, step) in &record.steps {
-            if let PlanStep::Draft { against: transaction, .. } = step {
-                against = *transaction;
-            }
-            let PlanStep::Sent { transaction, from, nonce, max_fee_per_gas, max_priority_fee_per_gas, raw } = step
-            else {
-                continue;
-            };
-            let envelope = TxEnvelope::decode_2718_exact(raw).map_err(|_| wrong("do not decode"))?;
-            let is_ours = envelope.chain_id() == Some(chain_id)
-                && envelope.to() == Some(record.action.target)
-                && *envelope.input() == record.action.calldata
-                && envelope.nonce() == *nonce
-                && envelope.tx_hash() == transaction
-                && envelope.recover_signer().is_ok_and(|signer| signer == *from);
-            if !is_ours {
-                return Err(wrong("are another transaction"));
-            }
-            let price = Price::recorded(*max_fee_per_gas, *max_priority_fee_per_gas, envelope.is_legacy());
-            let offer = Offer { hash: *transaction, nonce: *nonce, price, raw: raw.clone() };
-            match &mut restored {
-                Some(sent) if sent.nonce == *nonce && sent.from == *from => {
-                    sent.gas_limit = envelope.gas_limit();
-                    // A reorg repeats the last offer on the record.
-                    if sent.transaction() != offer.hash {
-                        sent.offers.push(offer);
-                    }
-                }
-                Some(_) => return Err(wrong("have two nonces")),
-                None => {
-                    restored = Some(Self {
-                        id: record.id,
-                        lever: lever_of(record, levers),
-                        against,
-                        from: *from,
-                        nonce: *nonce,
-                        gas_limit: envelope.gas_limit(),
-                        offers: vec![offer],
-                    });
-                }
-            }
-        }
-        Ok(restored)
-    }
 }
 
 impl Confirmed {
@@ -418,19 +363,6 @@ impl Confirmed {
             Err(error) => Err(Box::new(NotRecorded { plan: self, error })),
         }
     }
-
-    /// A plan whose last step on the record is the confirmation.
-    ///
-    /// # Errors
-    /// [`RestoreError`] as for [`Sent::restore`].
-    pub(crate) fn restore(
-        record: &PlanRecord,
-        levers: &[Arc<Lever>],
-        chain_id: u64,
-    ) -> Result<Option<Self>, RestoreError> {
-        let Some((_, PlanStep::Confirmed { block, .. })) = record.steps.last() else { return Ok(None) };
-        Ok(Sent::restore(record, levers, chain_id)?.map(|sent| Self { sent, block: *block }))
-    }
 }
 
 impl Failed {
@@ -452,14 +384,6 @@ pub(crate) enum RaiseError {
     Sign(#[from] SignError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-}
-
-/// The record holds bytes that are not the plan's.
-#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
-#[error("the signed bytes on the record of plan {plan} {what}")]
-pub struct RestoreError {
-    plan: PlanId,
-    what: &'static str,
 }
 
 impl Draft {
@@ -503,9 +427,4 @@ fn sign_offer(
     let (to, input) = (lever.target(), lever.close_call().clone());
     let (hash, raw) = guardian.sign(Unsigned { chain_id, nonce, gas_limit, price, to, input })?;
     Ok(Offer { hash, nonce, price, raw })
-}
-
-fn lever_of(record: &PlanRecord, levers: &[Arc<Lever>]) -> Arc<Lever> {
-    let same = |lever: &&Arc<Lever>| lever.close() == record.action;
-    levers.iter().find(same).cloned().unwrap_or_else(|| Arc::new(Lever::from_record(&record.action)))
 }

@@ -7,11 +7,12 @@ use cofferdam_types::{Header, OperatorAlert};
 
 use alloy_primitives::{Address, U256};
 
+use crate::answer::Progress;
+use crate::answer::RespondError;
 use crate::fees::Caps;
-use crate::follow::Progress;
 use crate::lever::Lever;
 use crate::refusal::Refusal;
-use crate::responder::{RespondError, Responder};
+use crate::responder::Responder;
 use crate::trial::{Closable, closable};
 
 /// Actions that a guardian must be able to pay for at the caps.

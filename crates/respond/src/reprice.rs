@@ -4,11 +4,12 @@ use alloy_primitives::Address;
 use cofferdam_evm::Engine;
 use cofferdam_types::{OperatorAlert, PlanId, Window};
 
+use crate::answer::RespondError;
 use crate::fees::{offer, raise};
 use crate::guardian::Guardian;
 use crate::plan::RaiseError;
 use crate::refusal::Refusal;
-use crate::responder::{Active, RespondError, Responder};
+use crate::responder::{Active, Responder};
 use crate::trial::{Attack, closable};
 
 /// What became of an attempt to make a dearer offer.

@@ -7,25 +7,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::Address;
 use cofferdam_evm::Engine;
 use cofferdam_types::{
-    BlockNumber, BlockRef, ChainId, Clock, Execution, Finding, FindingId, Header, Journal, JournalError, Judge, Level,
-    ModuleId, PlanId, Transaction, Window,
+    BlockNumber, BlockRef, ChainId, Clock, Finding, FindingId, Journal, Judge, ModuleId, PlanId, Transaction, Window,
 };
 
+use crate::answer::{Reply, RespondError, Response, Stop, Timing};
 use crate::book::Book;
 use crate::channel::{Channel, Delivery, Purse};
-use crate::fees::{Price, offer};
-use crate::guardian::{Guardian, SignError};
+use crate::guardian::Guardian;
 use crate::lever::{Lever, LeverError, LeverSettings};
-use crate::limits::{Limits, LimitsError, Request};
-use crate::plan::{Confirmed, Draft, Refused, RestoreError, Sent, Signed, Simulated};
+use crate::limits::{Limits, LimitsError};
+use crate::plan::{Confirmed, Sent};
 use crate::refusal::Refusal;
-use crate::trial::{Attack, Proof};
-
-/// Blocks after which a refused stop is forgotten (a day of Ethereum): it would be written down again.
-const REFUSALS_KEPT_BLOCKS: u64 = 7_200;
+use crate::trial::Attack;
 
 /// What a responder works with.
 #[derive(Debug)]
@@ -66,99 +62,6 @@ pub enum SetupError {
     /// The limits name something that does not exist.
     #[error(transparent)]
     Limits(#[from] LimitsError),
-}
-
-/// A response broke off. What had been recorded was sent; the rest was not.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RespondError {
-    /// Without the record nothing is sent.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A key could not sign.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// The record of an older plan cannot be trusted; that plan was ended.
-    #[error(transparent)]
-    Restore(#[from] RestoreError),
-}
-
-/// A stop, as the judge gave it.
-#[derive(Clone, Copy, Debug)]
-pub struct Stop<'a> {
-    /// The attack, pending or mined.
-    pub attack: &'a Execution,
-    /// Pending transactions of the same sender that must run before it, lowest nonce first; mostly empty.
-    pub earlier: &'a [Arc<Transaction>],
-    /// All findings about it, strongest first.
-    pub findings: &'a [Finding],
-}
-
-/// What was done about a stop: one answer for each module in danger.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// In the order of the findings.
-    pub answers: Vec<PlanAnswer>,
-}
-
-/// What was done about one module.
-#[derive(Clone, Debug)]
-pub struct PlanAnswer {
-    /// The module in danger.
-    pub module: ModuleId,
-    /// What was done.
-    pub reply: Reply,
-    /// When, since the stop was handed in.
-    pub timing: Timing,
-}
-
-/// Microseconds since the stop was handed in; zero for stages that were not reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timing {
-    /// The trial was done.
-    pub simulated_micros: u64,
-    /// The plan was durable.
-    pub recorded_micros: u64,
-    /// All endpoints had answered.
-    pub sent_micros: u64,
-}
-
-/// What was done about one module.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// No lever is configured for the module: only people can help.
-    NoLever,
-    /// A plan for this module is on its way already.
-    Joined {
-        /// That plan.
-        plan: PlanId,
-    },
-    /// Nothing was sent.
-    Refused {
-        /// The plan.
-        plan: PlanId,
-        /// Its lever.
-        lever: String,
-        /// Why.
-        reason: Refusal,
-        /// False when the same was said of the same attack before and is on the record already.
-        recorded: bool,
-    },
-    /// Signed, on the record and handed to the endpoints.
-    Sent {
-        /// The plan.
-        plan: PlanId,
-        /// Its lever.
-        lever: String,
-        /// Hash of the transaction.
-        transaction: B256,
-        /// The guardian's nonce.
-        nonce: u64,
-        /// The offer.
-        price: Price,
-        /// What the endpoints did with it.
-        deliveries: Vec<Delivery>,
-    },
 }
 
 /// Draws up plans, sends them and follows them to their end. See the module.
@@ -211,11 +114,11 @@ pub(crate) struct Active {
 /// A refusal that is on the record.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
-    plan: PlanId,
-    lever: String,
-    reason: Refusal,
-    window: Window,
-    at: BlockNumber,
+    pub(crate) plan: PlanId,
+    pub(crate) lever: String,
+    pub(crate) reason: Refusal,
+    pub(crate) window: Window,
+    pub(crate) at: BlockNumber,
 }
 
 impl std::fmt::Debug for Responder {
@@ -330,221 +233,6 @@ impl Responder {
         broken.map(|()| Response { answers })
     }
 
-    /// Decides about one module: everything up to, and without, the network.
-    pub(crate) fn decide(
-        &mut self,
-        module: &ModuleId,
-        attack: &Attack,
-        findings: &[Finding],
-        engine: &mut Engine,
-        judge: &dyn Judge,
-        start: u64,
-    ) -> Result<PlanAnswer, RespondError> {
-        let mut timing = Timing::default();
-        let levers: Vec<Arc<Lever>> = self.levers.iter().filter(|lever| lever.module() == module).cloned().collect();
-        let cause = findings.iter().filter(|finding| finding.module == *module).max_by_key(|finding| finding.level);
-        let (Some(cause), false) = (cause.map(|finding| finding.id), levers.is_empty()) else {
-            return Ok(PlanAnswer { module: module.clone(), reply: Reply::NoLever, timing });
-        };
-        if let Some(index) = self.joinable(&levers) {
-            let plan = self.join(index, attack, engine)?;
-            return Ok(PlanAnswer { module: module.clone(), reply: Reply::Joined { plan }, timing });
-        }
-        let simulated = self.choose(&levers, cause, attack, engine, judge);
-        timing.simulated_micros = self.book.micros().saturating_sub(start);
-        let signed = match simulated {
-            Ok(simulated) => self.authorise_and_sign(simulated, attack, findings, engine.head())?,
-            Err(refused) => Err(refused),
-        };
-        let reply = match signed {
-            Ok(signed) => {
-                let sent = signed.record(&self.book)?;
-                timing.recorded_micros = self.book.micros().saturating_sub(start);
-                self.adopt(sent, attack, findings, engine.head().block_ref())
-            }
-            Err(refused) => self.refuse(&refused, cause, attack.window, engine.head().number)?,
-        };
-        Ok(PlanAnswer { module: module.clone(), reply, timing })
-    }
-
-    /// Modules that a finding of sufficient level names, in the order of the findings.
-    fn modules_in_danger(&self, findings: &[Finding]) -> Vec<ModuleId> {
-        let mut modules = Vec::new();
-        for finding in findings {
-            let called = || {
-                let limits = self.limits.as_ref();
-                limits.is_some_and(|limits| self.levers.iter().any(|lever| limits.is_called_by(lever, finding)))
-            };
-            if (finding.level == Level::Stop || called()) && !modules.contains(&finding.module) {
-                modules.push(finding.module.clone());
-            }
-        }
-        modules
-    }
-
-    /// The plan on its way that seals the same module, or closes the same contract for another module.
-    fn joinable(&self, levers: &[Arc<Lever>]) -> Option<usize> {
-        self.active.iter().position(|active| {
-            let under_way = active.sent.lever();
-            levers.iter().any(|lever| lever.module() == under_way.module() || lever.target() == under_way.target())
-        })
-    }
-
-    /// Tries each lever alone, in order: the first that stops the attack, else the first that works at all.
-    fn choose(
-        &self,
-        levers: &[Arc<Lever>],
-        cause: FindingId,
-        attack: &Attack,
-        engine: &mut Engine,
-        judge: &dyn Judge,
-    ) -> Result<Simulated, Box<Refused>> {
-        let mut unproven = None;
-        let mut useless = None;
-        let mut refused = None;
-        for lever in levers {
-            let draft = Draft::new(self.fresh_id(lever, cause), lever.clone(), attack.transaction.hash);
-            let Some(guardian) = self.guardians.get(lever.guardian()) else {
-                let guardian = lever.guardian().to_owned();
-                refused = refused.or_else(|| Some(draft.refuse(Refusal::NoKey { guardian })));
-                continue;
-            };
-            match draft.simulate(engine, judge, guardian.address(), attack) {
-                Ok(simulated) => match simulated.proof() {
-                    Proof::Stops => return Ok(simulated),
-                    Proof::NothingToStop => unproven = unproven.or(Some(simulated)),
-                    Proof::DoesNotStop | Proof::NoHarmPending => useless = useless.or(Some(simulated)),
-                },
-                Err(reason) => refused = refused.or(Some(reason)),
-            }
-        }
-        let best = unproven.or(useless).ok_or(refused);
-        best.map_err(|refused| refused.expect("each lever was tried or refused, and there is at least one"))
-    }
-
-    /// The first id of this cause and lever that is not on the record: attempt after attempt, the same on every node.
-    fn fresh_id(&self, lever: &Lever, cause: FindingId) -> PlanId {
-        let mut attempt = cause;
-        loop {
-            let id = PlanId::new(lever.module(), lever.name(), attempt);
-            if !self.spent.contains(&id) {
-                return id;
-            }
-            attempt = FindingId(keccak256(attempt.0));
-        }
-    }
-
-    /// Limits, price, nonce, signature. Inner error: it must not be sent; outer: it could not be decided.
-    fn authorise_and_sign(
-        &self,
-        simulated: Simulated,
-        attack: &Attack,
-        findings: &[Finding],
-        head: &Header,
-    ) -> Result<Result<Signed, Box<Refused>>, RespondError> {
-        let sent = match &self.limits {
-            Some(limits) => {
-                let lever = simulated.lever();
-                self.book.sent_within(lever.name(), limits.look_back_seconds(lever))?
-            }
-            None => Vec::new(),
-        };
-        let lever = Arc::clone(simulated.lever());
-        let request = Request {
-            lever: &lever,
-            findings,
-            proof: simulated.proof(),
-            now: self.book.now(),
-            head_timestamp: head.timestamp,
-            sent: &sent,
-        };
-        let authorised = match simulated.authorise(self.limits.as_ref(), &request) {
-            Ok(authorised) => authorised,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let name = lever.guardian().to_owned();
-        let Some(guardian) = self.guardians.get(&name).filter(|guardian| guardian.has_key()) else {
-            return Ok(Err(authorised.refuse(Refusal::NoKey { guardian: name })));
-        };
-        let Some(purse) = self.purses.get(&guardian.address()) else {
-            return Ok(Err(authorised.refuse(Refusal::LaneUnknown { guardian: name })));
-        };
-        let (caps, gas_limit) = (authorised.authority().caps, authorised.gas_limit());
-        let funds = self.free_funds(guardian.address(), purse);
-        let price = match offer(head.base_fee, Some(&attack.transaction), &caps, gas_limit, funds) {
-            Ok(price) => price,
-            Err(reason) => return Ok(Err(authorised.refuse(Refusal::Fee(reason)))),
-        };
-        let nonce = self.next_nonce(guardian.address(), purse);
-        Ok(Ok(authorised.sign(guardian, self.chain_id, nonce, price)?))
-    }
-
-    /// After everything that the chain, the mempools and our own plans on their way use already.
-    fn next_nonce(&self, guardian: Address, purse: &Purse) -> u64 {
-        let ours = self.active.iter().filter(|active| active.sent.from() == guardian);
-        let after_ours = ours.map(|active| active.sent.nonce().saturating_add(1)).max().unwrap_or(0);
-        purse.latest_nonce.max(purse.pending_nonce).max(after_ours)
-    }
-
-    /// Balance less what plans on their way may cost at most.
-    pub(crate) fn free_funds(&self, guardian: Address, purse: &Purse) -> U256 {
-        let ours = self.active.iter().filter(|active| active.sent.from() == guardian);
-        let bound = ours.fold(U256::ZERO, |sum, active| sum.saturating_add(most_cost(&active.sent)));
-        purse.balance.saturating_sub(bound)
-    }
-
-    fn adopt(&mut self, sent: Sent, attack: &Attack, findings: &[Finding], head: BlockRef) -> Reply {
-        let reply = Reply::Sent {
-            plan: sent.id(),
-            lever: sent.lever().name().to_owned(),
-            transaction: sent.transaction(),
-            nonce: sent.nonce(),
-            price: sent.price(),
-            deliveries: Vec::new(),
-        };
-        self.spent.insert(sent.id());
-        self.outgoing.push(sent.id());
-        self.active.push(Active {
-            sent,
-            attack: Some(attack.clone()),
-            rival: Some(attack.transaction.clone()),
-            findings: findings.to_vec(),
-            offered_at: Some(head),
-            taken_at: None,
-            heads_behind_gap: 0,
-            told_disagreement: false,
-            told_cap: false,
-        });
-        reply
-    }
-
-    /// Writes a refusal down, unless the same was said of the same attack before.
-    fn refuse(
-        &mut self,
-        refused: &Refused,
-        cause: FindingId,
-        window: Window,
-        at: BlockNumber,
-    ) -> Result<Reply, RespondError> {
-        let reason = refused.reason().clone();
-        let key = (refused.lever().module().clone(), cause);
-        let said = self.refusals.get_mut(&key);
-        if let Some(said) = said.filter(|said| said.window == window && said.reason.same_kind(&reason)) {
-            let (plan, lever) = (said.plan, said.lever.clone());
-            return Ok(Reply::Refused { plan, lever, reason, recorded: false });
-        }
-        refused.record(&self.book)?;
-        let (plan, lever) = (refused.id(), refused.lever().name().to_owned());
-        self.spent.insert(plan);
-        self.refusals.insert(key, Said { plan, lever: lever.clone(), reason: reason.clone(), window, at });
-        self.note_refusal(&lever, &reason)?;
-        Ok(Reply::Refused { plan, lever, reason, recorded: true })
-    }
-
-    pub(crate) fn forget_old_refusals(&mut self, head: BlockNumber) {
-        self.refusals.retain(|_, said| head.0.saturating_sub(said.at.0) < REFUSALS_KEPT_BLOCKS);
-    }
-
     /// Asks for nonce and balance of every guardian: of all at each block, of unknown ones before a decision. An
     /// endpoint that does not answer leaves the last answer standing.
     pub(crate) async fn learn_purses(&mut self, again: bool) {
@@ -578,11 +266,6 @@ impl Responder {
         }
         deliveries
     }
-}
-
-/// The most that the latest offer of a plan can cost.
-fn most_cost(sent: &Sent) -> U256 {
-    U256::from(sent.price().max_fee()).saturating_mul(U256::from(sent.gas_limit()))
 }
 
 fn observe(timing: &Timing) {

@@ -5,9 +5,10 @@
 
 use cofferdam_types::PlanStep;
 
-use crate::follow::Progress;
+use crate::answer::Progress;
+use crate::answer::RespondError;
 use crate::plan::{Confirmed, Sent};
-use crate::responder::{Active, RespondError, Responder};
+use crate::responder::{Active, Responder};
 
 /// How far back confirmed plans are watched after a restart, and ids of attempts are remembered: a week.
 const LOOK_BACK_SECONDS: u64 = 7 * 24 * 3_600;

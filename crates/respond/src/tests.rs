@@ -7,10 +7,11 @@ use std::sync::Arc;
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{AccountState, Level, Maturity, OperatorAlert, PlanStep, UnixMillis, Window};
 
-use crate::follow::Progress;
+use crate::answer::Progress;
+use crate::answer::{Reply, Response};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
-use crate::responder::{Reply, Response, SetupError};
+use crate::responder::SetupError;
 use crate::testbed::{Bed, GWEI, LIMITS, THIEF, VAULT, VAULT_B, guardian, input, is_final, lever, module, module_b};
 
 fn only(response: Response) -> Reply {
@@ -132,7 +133,8 @@ fn without_limits_everything_but_sending_happens() {
 #[test]
 fn each_limit_refuses_with_its_own_reason() {
     let with = |from: &str, to: &str| LIMITS.replace(from, to);
-    let cases: [(String, fn(&Refusal) -> bool); 5] = [
+    type Expected = fn(&Refusal) -> bool;
+    let cases: [(String, Expected); 5] = [
         (with("enabled = true", "enabled = false"), |reason| *reason == Refusal::SwitchedOff),
         (with("4000000000", "1600000000"), |reason| matches!(reason, Refusal::Expired { .. })),
         (with("max_actions = 3", "max_actions = 0"), |reason| matches!(reason, Refusal::TooMany { .. })),
