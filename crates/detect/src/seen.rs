@@ -29,6 +29,9 @@ const ROUNDING_UNITS: u64 = 1_000;
 /// that is paid fairly gains at least the same share, a share token burnt for its worth exactly the same.
 const FAIR_WITHIN: u64 = 4;
 
+/// Below a thousandth of the loss's share a gain is no payment at all, but what a thief adds to look like a customer.
+const PAID_WITHIN: u64 = 1_000;
+
 /// Slots below this are plain variables, above it entries of mappings and the like (their slots are hashes).
 const PLAIN_SLOTS: U256 = U256::from_limbs([0, 1, 0, 0]);
 
@@ -39,6 +42,9 @@ pub enum Exchange {
     Nothing,
     /// Only a token that the module never held: it may be worth nothing.
     Strange,
+    /// Other assets, of which the module holds so much that the gain is a much smaller share than the loss. A treasury
+    /// that trades does this all day; so does a manipulated price.
+    Little,
     /// An entry of the module's own books moved by exactly this amount: a claim was redeemed or a debt recorded.
     Booked,
     /// Other assets.
@@ -56,6 +62,7 @@ impl Exchange {
         match self {
             Self::Nothing => "for nothing in return",
             Self::Strange => "for a token that the module never held",
+            Self::Little => "for a much smaller share of other assets",
             Self::Booked => "against an entry in the module's books",
             Self::Assets => "in exchange for other assets",
         }
@@ -136,16 +143,19 @@ impl<'a> Seen<'a> {
 
     /// What came back for `loss`.
     pub fn exchange(&self, loss: &Flow) -> Exchange {
-        let mut strange = false;
+        let (mut little, mut strange) = (false, false);
         for gain in self.flows.iter().filter(|gain| self.is_material(gain, gain.net.gain())) {
             match self.pays(gain, loss) {
-                Some(true) => return Exchange::Assets,
-                Some(false) => {}
-                None => strange = true,
+                Exchange::Assets => return Exchange::Assets,
+                Exchange::Little => little = true,
+                Exchange::Strange => strange = true,
+                Exchange::Booked | Exchange::Nothing => {}
             }
         }
         if self.is_booked(loss) {
             Exchange::Booked
+        } else if little {
+            Exchange::Little
         } else if strange {
             Exchange::Strange
         } else {
@@ -324,23 +334,29 @@ impl<'a> Seen<'a> {
         amount >= least && !amount.is_zero() && (flow.gross_in.is_zero() || !is_residue(amount, flow.gross_in))
     }
 
-    /// Whether `gain` is worth speaking of beside `loss`; `None` when nothing is known of its worth to the module.
-    fn pays(&self, gain: &Flow, loss: &Flow) -> Option<bool> {
+    /// What `gain` alone is as payment for `loss`.
+    fn pays(&self, gain: &Flow, loss: &Flow) -> Exchange {
         let lost = Self::lost_of_holdings(loss);
-        if gain.issued && !gain.burned.is_zero() {
-            let (Some(supply), Some(held)) = (self.supply_before(gain), loss.held) else { return Some(true) };
-            return Some(comparable(gain.burned, supply, lost, held, FAIR_WITHIN));
-        }
-        if matches!(gain.asset, Asset::Erc721(..) | Asset::Erc1155(..)) || gain.issued {
-            return Some(true);
-        }
-        match (gain.held, loss.held) {
-            (Some(before), Some(held)) if !before.is_zero() && !held.is_zero() => {
-                Some(comparable(gain.net.gain(), before, lost, held, FAIR_WITHIN))
+        let share_of = |part: U256, whole: Option<U256>| match (whole, loss.held) {
+            (Some(whole), Some(held)) if !whole.is_zero() && !held.is_zero() => {
+                Some(if comparable(part, whole, lost, held, FAIR_WITHIN) {
+                    Exchange::Assets
+                } else if comparable(part, whole, lost, held, PAID_WITHIN) {
+                    Exchange::Little
+                } else {
+                    Exchange::Nothing
+                })
             }
-            (None | Some(_), _) if gain.asset == Asset::Native => Some(true),
             (None | Some(_), _) => None,
+        };
+        if gain.issued && !gain.burned.is_zero() {
+            return share_of(gain.burned, self.supply_before(gain)).unwrap_or(Exchange::Assets);
         }
+        if matches!(gain.asset, Asset::Erc721(..) | Asset::Erc1155(..)) {
+            return Exchange::Assets;
+        }
+        let known = gain.issued || gain.asset == Asset::Native;
+        share_of(gain.net.gain(), gain.held).unwrap_or(if known { Exchange::Assets } else { Exchange::Strange })
     }
 
     /// Whether an entry in the module's books (a mapping, not a total; not the token's own balances) moved by exactly

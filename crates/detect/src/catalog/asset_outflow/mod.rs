@@ -75,7 +75,7 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
     }
     let exchange = seen.exchange(flow);
     let alert_from = match exchange {
-        Exchange::Nothing => rules.one_sided_alert_bps,
+        Exchange::Nothing | Exchange::Little => rules.one_sided_alert_bps,
         Exchange::Strange | Exchange::Booked | Exchange::Assets => rules.exchanged_alert_bps,
     };
     let anomaly = (exchange.is_one_sided() && reaches(lost, held, rules.one_sided_stop_bps))
@@ -156,15 +156,14 @@ fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Sai
     let one_sided_after = window.one_sided.saturating_add(lost);
     // Only the transaction that crosses a threshold is told, not every one after it.
     let crosses = |before, after, share| !reaches(before, held_then, share) && reaches(after, held_then, share);
-    let (total, words) = if exchange.is_one_sided()
-        && crosses(window.one_sided, one_sided_after, rules.window_one_sided_alert_bps)
-    {
-        (one_sided_after, "for nothing in return")
-    } else if crosses(window.net.loss(), net_after, rules.window_net_alert_bps) {
-        (net_after, "more than came in")
-    } else {
-        return None;
-    };
+    let (total, words) =
+        if exchange.is_one_sided() && crosses(window.one_sided, one_sided_after, rules.window_one_sided_alert_bps) {
+            (one_sided_after, "for nothing in return")
+        } else if crosses(window.net.loss(), net_after, rules.window_net_alert_bps) {
+            (net_after, "more than came in")
+        } else {
+            return None;
+        };
     let share = share_bps(total, held_then).map_or_else(|| "everything".to_owned(), percent);
     let mut evidence = evidence(seen, flow, exchange);
     evidence.push(Evidence::new("left within the window", format!("{total} ({share} of {held_then})")));
