@@ -76,9 +76,12 @@ fn genesis() -> Ledger {
     ledger
 }
 
+/// An account, and its slots with their values.
+type Told = (Address, AccountState, Vec<(U256, U256)>);
+
 /// A node that knows the truth at one block and can be told to fail.
 struct Node {
-    accounts: Vec<(Address, AccountState, Vec<(U256, U256)>)>,
+    accounts: Vec<Told>,
     asked: AtomicUsize,
     broken: AtomicBool,
 }
