@@ -289,3 +289,144 @@ impl Learnt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
+
+    use alloy_primitives::B256;
+    use cofferdam_types::{BlockNumber, Header};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testbed::{Case, last};
+
+    fn built_with(settings: &str) -> Result<Detection, SettingsError> {
+        let modules = json!([{ "id": "vault", "contracts": ["@vault"] }, { "id": "pool", "contracts": ["@pool"] }]);
+        let watch = Case::read(json!({ "modules": modules, "transactions": [] })).watch();
+        Detection::new(watch, &toml::from_str(settings).unwrap())
+    }
+
+    #[test]
+    fn every_mistake_in_the_settings_is_named() {
+        let vault = "[[modules]]\nmodule = 'vault'\n";
+        let someone = "0x0000000000000000000000000000000000000001";
+        let allow = format!("{vault}[[modules.allow]]\nuntil = '2030-01-01'\nsender = '{someone}'\n");
+        for (settings, part) in [
+            ("[[modules]]\nmodule = 'vaults'".to_owned(), "`vaults`, which is not among the protected modules"),
+            (format!("{vault}{vault}"), "`vault` are given twice"),
+            ("max_level = { made-up = 'alert' }".to_owned(), "no detector is called `made-up`"),
+            (format!("{vault}outflow.window_seconds = 0"), "0 is no window"),
+            (format!("{vault}outflow.limits = [{{}}]"), "`outflow.limits[0]` says nothing"),
+            (format!("{vault}outflow.limits = [{{ window_bps = 1, window_seconds = 0 }}]"), "0 seconds are no window"),
+            (
+                format!("{vault}outflow.limits = [{{ per_transaction_bps = 1, window_seconds = 9 }}]"),
+                "without a limit for the window",
+            ),
+            (
+                format!("{vault}outflow.limits = [{{ window_bps = 1 }}, {{ window_bps = 2 }}]"),
+                "`outflow.limits[1]`: an earlier limit is for the same asset",
+            ),
+            (
+                format!("{allow}detector = 're-entry'\nowner = ' '\nreason = 'migration'"),
+                "an exception needs an owner and a reason",
+            ),
+            (
+                format!("{allow}detector = 'nothing'\nowner = 'ann'\nreason = 'migration'"),
+                "no detector is called `nothing`",
+            ),
+        ] {
+            let error = built_with(&settings).err().unwrap_or_else(|| panic!("accepted: {settings}"));
+            assert!(error.to_string().contains(part), "{settings}: {error}");
+        }
+        assert!(built_with("max_level = { invariant = 'alert' }").is_ok(), "a detector that nobody configured");
+    }
+
+    #[test]
+    fn what_touches_no_module_is_not_judged() {
+        let case = json!({
+            "modules": [{ "id": "vault", "contracts": ["@vault"] }],
+            "transactions": [{
+                "from": "@user",
+                "call": { "to": "@other", "function": "act()", "value": "5000000000000000000",
+                    "logs": [{ "event": "Upgraded(address)", "topics": ["@evil"] }] },
+            }],
+        });
+        assert!(last(case).is_empty());
+    }
+
+    #[test]
+    fn an_account_of_two_modules_speaks_for_both() {
+        let case = json!({
+            "modules": [{ "id": "vault", "contracts": ["@vault"] }, { "id": "all", "contracts": ["@vault", "@pool"] }],
+            "transactions": [drain("@user", 500_000)],
+        });
+        let findings = last(case);
+        let of = |module: &str| findings.iter().filter(|finding| finding.module.as_str() == module).count();
+        assert!(of("vault") > 0);
+        assert_eq!(of("vault"), of("all"));
+    }
+
+    #[test]
+    fn a_thousand_touched_modules_are_all_found_and_none_twice() {
+        let mut touched = Touched::default();
+        for _ in 0..2 {
+            touched.add(&(0..1_000).collect::<Vec<u32>>());
+        }
+        assert_eq!(touched.iter().collect::<Vec<u32>>(), (0..1_000).collect::<Vec<u32>>());
+    }
+
+    /// `amount` of 1,000,000 tokens go to `who`, who has been called back into the vault.
+    fn drain(who: &str, amount: u64) -> Value {
+        json!({
+            "from": who,
+            "call": { "to": "@vault", "function": "withdraw()", "calls": [
+                { "kind": "DelegateCall", "to": "@library", "function": "withdraw()" },
+                { "to": who, "function": "hook()", "calls": [
+                    { "to": "@vault", "function": "poke()", "logs": [{ "event": "Poked()" }] }
+                ] }
+            ] },
+            "moves": [["@token", "@vault", who, amount.to_string()]],
+            "checks": [["@vault", "@token", "1000000", (1_000_000 - amount).to_string()]],
+        })
+    }
+
+    fn executions(draws: &[(u8, u64)]) -> Vec<Execution> {
+        let drafts: Vec<Value> = draws.iter().map(|(who, amount)| drain(&format!("@user {who}"), *amount)).collect();
+        let modules = json!([{ "id": "vault", "contracts": ["@vault"] }]);
+        Case::read(json!({ "modules": modules, "transactions": drafts })).executions()
+    }
+
+    fn detection() -> Detection {
+        built_with("history = { familiar_after_seconds = 20 }").unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_recorded_and_retracted_leaves_every_verdict_as_it_was(
+            kept in prop::collection::vec((0..3_u8, 0..300_000_u64), 0..5),
+            dropped in prop::collection::vec((0..3_u8, 0..300_000_u64), 1..5),
+            probes in prop::collection::vec((0..3_u8, 0..300_000_u64), 1..5),
+        ) {
+            let (mut never, mut once) = (detection(), detection());
+            let all = executions(&[kept.clone(), dropped].concat());
+            let (kept_ones, dropped_ones) = all.split_at(kept.len());
+            for execution in kept_ones {
+                never.record(execution);
+                once.record(execution);
+            }
+            for execution in dropped_ones {
+                let salted = Header { hash: B256::repeat_byte(9), ..(*execution.block).clone() };
+                once.record(&Execution { block: Arc::new(salted), ..execution.clone() });
+            }
+            for execution in dropped_ones.iter().rev() {
+                let number: BlockNumber = execution.block.number;
+                once.retract(BlockRef { number, hash: B256::repeat_byte(9) });
+            }
+            for probe in executions(&probes) {
+                prop_assert_eq!(never.judge(&probe), once.judge(&probe));
+            }
+        }
+    }
+}

@@ -22,6 +22,8 @@ mod flows;
 mod history;
 mod seen;
 pub mod settings;
+#[cfg(test)]
+mod testbed;
 
 pub use detection::Detection;
 pub use detector::{Detector, DetectorInfo};

@@ -24,3 +24,10 @@ pub fn infos() -> Vec<&'static DetectorInfo> {
     infos.push(invariant::info());
     infos
 }
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+#[path = "asset_outflow/tests.rs"]
+mod asset_outflow_tests;

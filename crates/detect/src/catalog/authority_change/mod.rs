@@ -257,3 +257,6 @@ fn code_gone(seen: &Seen<'_>, history: &History) -> Vec<Finding> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

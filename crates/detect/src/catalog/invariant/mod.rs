@@ -181,3 +181,6 @@ fn raw(result: &ViewResult) -> String {
 pub(super) const fn unsigned(magnitude: U256) -> Signed {
     Signed { negative: false, magnitude }
 }
+
+#[cfg(test)]
+mod tests;

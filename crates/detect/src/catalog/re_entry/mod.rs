@@ -174,3 +174,6 @@ fn said(seen: &Seen<'_>, first: &Reentry, count: usize, worst: &Flow, level: Lev
         evidence,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! How much may leave, for what, and how fast.
+
+use cofferdam_types::Level;
+use serde_json::{Value, json};
+
+use super::asset_outflow::ID;
+use crate::testbed::{last, level};
+
+const ZERO: &str = "0x0000000000000000000000000000000000000000";
+
+/// `amount` of the 1,000,000 tokens that the vault holds go to the user for nothing.
+fn outflow(amount: u64) -> Value {
+    json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault", "@reserve"] }],
+        "transactions": [withdrawal(1_000_000, amount)],
+    })
+}
+
+fn withdrawal(held: u64, amount: u64) -> Value {
+    json!({
+        "from": "@user",
+        "call": { "to": "@vault", "function": "withdraw(uint256)" },
+        "moves": [["@token", "@vault", "@user", amount.to_string()]],
+        "checks": [["@vault", "@token", held.to_string(), held.saturating_sub(amount).to_string()]],
+    })
+}
+
+fn with_limit(mut case: Value, limit: Value) -> Value {
+    case["settings"] = json!({ "modules": [{ "module": "vault", "outflow": { "limits": [limit] } }] });
+    case
+}
+
+#[test]
+fn a_share_for_nothing_is_an_alert_from_its_threshold_on() {
+    assert_eq!(level(ID, outflow(99_999)), None);
+    assert_eq!(level(ID, outflow(100_000)), Some(Level::Alert));
+    assert_eq!(level(ID, outflow(1_000_000)), Some(Level::Alert), "harm alone is no stop");
+}
+
+#[test]
+fn a_share_for_nothing_and_a_counterparty_born_for_it_are_a_stop() {
+    let mut case = outflow(200_000);
+    let call = case["transactions"][0]["call"].clone();
+    case["transactions"][0]["call"] = json!({ "kind": "Create", "to": "@attack", "calls": [call] });
+    assert_eq!(level(ID, case), Some(Level::Stop));
+}
+
+#[test]
+fn a_written_limit_per_transaction_is_a_stop_just_above_it() {
+    for limit in
+        [json!({ "per_transaction_bps": 100 }), json!({ "asset": "@token", "per_transaction_amount": "10000" })]
+    {
+        assert_eq!(level(ID, with_limit(outflow(10_000), limit.clone())), None, "{limit}");
+        assert_eq!(level(ID, with_limit(outflow(10_001), limit.clone())), Some(Level::Stop), "{limit}");
+    }
+}
+
+#[test]
+fn a_limit_for_another_asset_does_not_bind() {
+    let limit = json!({ "asset": "@coin", "per_transaction_amount": "1" });
+    assert_eq!(level(ID, with_limit(outflow(10_001), limit)), None);
+}
+
+#[test]
+fn a_window_adds_up_what_left_and_forgets_what_is_older() {
+    for limit in [
+        json!({ "window_amount": "20000", "window_seconds": 600 }),
+        json!({ "window_bps": 200, "window_seconds": 600 }),
+    ] {
+        let twice = |wait: u64| {
+            let mut case = outflow(15_000);
+            let mut second = withdrawal(985_000, 15_000);
+            second["after_seconds"] = json!(wait);
+            case["transactions"].as_array_mut().unwrap().push(second);
+            with_limit(case, limit.clone())
+        };
+        assert_eq!(level(ID, twice(600)), Some(Level::Stop), "{limit}");
+        assert_eq!(level(ID, twice(601)), None, "{limit}");
+    }
+}
+
+#[test]
+fn a_slow_drain_is_told_once_when_it_crosses_the_window() {
+    let mut case = outflow(1);
+    let draw = |number: u64| withdrawal(1_000_000_u64.saturating_sub(number.saturating_mul(70_000)), 70_000);
+    case["transactions"] = (0..4).map(draw).collect();
+    let levels: Vec<usize> = crate::testbed::Case::read(case).findings().iter().map(Vec::len).collect();
+    assert_eq!(levels, [0, 0, 1, 0]);
+}
+
+#[test]
+fn moves_inside_the_module_are_no_outflow() {
+    let mut case = outflow(1_000_000);
+    case["transactions"][0]["moves"] = json!([["@token", "@vault", "@reserve", "1000000"]]);
+    case["transactions"][0]["checks"] =
+        json!([["@vault", "@token", "1000000", "0"], ["@reserve", "@token", "0", "1000000"]]);
+    assert_eq!(level(ID, with_limit(case, json!({ "per_transaction_amount": "1" }))), None);
+}
+
+#[test]
+fn a_fair_exchange_may_be_larger_than_a_gift() {
+    let swap = |amount: u64, held: &str, paid: &str, after: &str| {
+        let mut case = outflow(amount);
+        let transaction = &mut case["transactions"][0];
+        transaction["moves"].as_array_mut().unwrap().push(json!(["@coin", "@user", "@vault", paid]));
+        transaction["checks"].as_array_mut().unwrap().push(json!(["@vault", "@coin", held, after]));
+        case
+    };
+    assert_eq!(level(ID, swap(300_000, "1000000", "300000", "1300000")), None);
+    assert_eq!(level(ID, swap(400_000, "1000000", "400000", "1400000")), Some(Level::Alert));
+    assert_eq!(
+        level(ID, swap(300_000, "1000000", "2000", "1002000")),
+        Some(Level::Alert),
+        "next to nothing is nothing"
+    );
+}
+
+#[test]
+fn a_balance_that_fell_without_an_event_is_seen() {
+    let mut case = outflow(500_000);
+    case["transactions"][0]["moves"] = json!([]);
+    assert_eq!(level(ID, case), Some(Level::Alert));
+}
+
+#[test]
+fn effects_that_were_not_executed_here_never_stop() {
+    let mut case = with_limit(outflow(500_000), json!({ "per_transaction_bps": 1 }));
+    assert_eq!(level(ID, case.clone()), Some(Level::Stop));
+    for basis in ["receipt", "diverged"] {
+        case["transactions"][0]["basis"] = json!(basis);
+        assert_eq!(level(ID, case.clone()), Some(Level::Alert));
+    }
+}
+
+#[test]
+fn an_exception_lowers_to_a_notice_until_its_last_day() {
+    let allowed = |until: &str, who: &str| {
+        let mut case = outflow(500_000);
+        case["settings"] = json!({ "modules": [{ "module": "vault", "allow": [
+            { "detector": "asset-outflow", "recipient": who, "owner": "ann", "reason": "migration", "until": until }
+        ] }] });
+        level(ID, case)
+    };
+    assert_eq!(allowed("2023-11-14", "@user"), Some(Level::Notice), "the block is of that day");
+    assert_eq!(allowed("2023-11-13", "@user"), Some(Level::Alert));
+    assert_eq!(allowed("2023-11-14", "@other"), Some(Level::Alert));
+}
+
+#[test]
+fn the_settings_cap_what_a_detector_may_say() {
+    let mut case = with_limit(outflow(500_000), json!({ "per_transaction_bps": 1 }));
+    case["settings"]["max_level"] = json!({ "asset-outflow": "notice" });
+    assert_eq!(level(ID, case), Some(Level::Notice));
+}
+
+fn transfer(from: &str, to: &str, amount: &str) -> Value {
+    json!({
+        "modules": [{ "id": "token", "contracts": ["@token"] }],
+        "transactions": [{
+            "from": "@thief",
+            "call": { "to": "@token", "function": "transfer(address,uint256)" },
+            "moves": [["@token", from, to, amount]],
+        }],
+    })
+}
+
+const HALF: &str = "0x8000000000000000000000000000000000000000000000000000000000000000";
+
+#[test]
+fn more_than_any_supply_moved_from_nothing_is_a_stop() {
+    let mut case = transfer("@thief", "@one", HALF);
+    assert_eq!(level(ID, case.clone()), Some(Level::Stop), "and no balance fell by it");
+    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", HALF, "0"]]);
+    assert_eq!(level(ID, case), None, "the holder had it and paid it");
+    assert_eq!(level(ID, transfer(ZERO, "@thief", HALF)), Some(Level::Stop), "minted");
+}
+
+#[test]
+fn a_balance_that_wraps_below_zero_is_a_stop() {
+    let mut case = transfer("@thief", "@one", "10");
+    let wrapped = "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", "9", wrapped]]);
+    assert_eq!(level(ID, case), Some(Level::Stop));
+}
+
+#[test]
+fn a_transfer_to_oneself_that_pays_is_a_stop() {
+    let mut case = transfer("@thief", "@thief", "10");
+    assert_eq!(level(ID, case.clone()), None);
+    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", "10", "20"]]);
+    assert_eq!(level(ID, case), Some(Level::Stop));
+}
+
+#[test]
+fn minting_a_large_share_of_the_supply_for_nothing_is_an_alert() {
+    let mint = |amount: &str, after: &str| {
+        let mut case = transfer(ZERO, "@thief", amount);
+        case["transactions"][0]["writes"] = json!([["@token", "2", "1000000", after]]);
+        level(ID, case)
+    };
+    assert_eq!(mint("99999", "1099999"), None);
+    assert_eq!(mint("100000", "1100000"), Some(Level::Alert));
+}
+
+#[test]
+fn allowances_spent_while_their_owner_does_nothing_are_an_alert() {
+    let spend = |sender: &str| {
+        json!({
+            "modules": [{ "id": "router", "contracts": ["@router"] }],
+            "transactions": [{
+                "from": sender,
+                "call": { "to": "@router", "function": "execute(bytes)", "calls": [
+                    { "to": "@token", "function": "transferFrom(address,address,uint256)",
+                      "arguments": ["@victim", "@thief", "90000"] }
+                ] },
+                "moves": [["@token", "@victim", "@thief", "90000"]],
+            }],
+        })
+    };
+    assert_eq!(level(ID, spend("@thief")), Some(Level::Alert));
+    assert_eq!(level(ID, spend("@victim")), None, "the owner acts");
+    let mut paid = spend("@thief");
+    paid["transactions"][0]["moves"].as_array_mut().unwrap().push(json!(["@coin", "@thief", "@victim", "1"]));
+    assert_eq!(level(ID, paid), None, "the owner is paid");
+}
+
+#[test]
+fn items_of_a_collection_are_counted_for_written_amounts() {
+    let mut case = outflow(1);
+    case["transactions"][0]["checks"] = json!([]);
+    case["transactions"][0]["moves"] = json!([["@nft#1", "@vault", "@user", "1"], ["@nft#2", "@vault", "@user", "1"]]);
+    assert_eq!(level(ID, with_limit(case.clone(), json!({ "per_transaction_amount": "2" }))), None);
+    assert_eq!(level(ID, with_limit(case, json!({ "per_transaction_amount": "1" }))), Some(Level::Stop));
+}
+
+#[test]
+fn the_same_facts_give_the_same_findings_in_the_same_order() {
+    let case = || with_limit(outflow(500_000), json!({ "per_transaction_bps": 1 }));
+    assert_eq!(last(case()), last(case()));
+}

@@ -1,0 +1,149 @@
+//! By whom authority and code change, and what that is worth.
+
+use cofferdam_types::Level;
+use serde_json::{Value, json};
+
+use super::ID;
+use crate::testbed::{account, last, level};
+
+/// `by` (through no contract) has ownership of the vault, held by `@owner` before, pass to `to`; the vault holds 5
+/// coins.
+fn handover(by: &str, to: &str) -> Value {
+    json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault"] }],
+        "transactions": [{
+            "from": by,
+            "call": { "to": "@vault", "function": "transferOwnership(address)",
+                "logs": [{ "event": "OwnershipTransferred(address,address)", "topics": ["@owner", to] }] },
+            "checks": [["@vault", "native", "5000000000000000000", "5000000000000000000"]],
+        }],
+    })
+}
+
+/// A transaction of `by` that writes `old` to `new` into `slot` of the vault, which holds 5 coins.
+fn write(by: &str, slot: &str, old: &str, new: &str) -> Value {
+    let mut case = handover(by, new);
+    case["transactions"][0]["call"] = json!({ "to": "@vault", "function": "set(address)" });
+    case["transactions"][0]["writes"] = json!([["@vault", slot, old, new]]);
+    case
+}
+
+const IMPLEMENTATION: &str = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc";
+const ADMIN: &str = "0xb53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103";
+
+#[test]
+fn a_stranger_who_becomes_owner_is_a_stop_with_what_is_held_at_risk() {
+    let findings = last(handover("@thief", "@thief"));
+    assert_eq!(findings.len(), 1);
+    assert_eq!((findings[0].detector.as_ref(), findings[0].level), (ID, Level::Stop));
+    let harm = &findings[0].harm;
+    assert_eq!(harm.len(), 1);
+    assert!(harm[0].at_risk && harm[0].account == account("vault"));
+    assert_eq!(harm[0].amount.to_string(), "5000000000000000000");
+}
+
+#[test]
+fn with_nothing_to_steal_a_stranger_is_an_alert() {
+    let mut case = handover("@thief", "@thief");
+    case["transactions"][0]["checks"] = json!([]);
+    assert_eq!(level(ID, case), Some(Level::Alert));
+}
+
+#[test]
+fn a_configured_holder_is_a_notice() {
+    let mut case = handover("@keeper", "@someone");
+    case["settings"] = json!({ "modules": [{ "module": "vault", "authority": { "holders": ["@keeper"] } }] });
+    assert_eq!(level(ID, case), Some(Level::Notice));
+}
+
+#[test]
+fn the_owner_before_is_an_alert() {
+    assert_eq!(level(ID, handover("@owner", "@someone")), Some(Level::Alert));
+    assert_eq!(level(ID, handover("@thief", "@someone")), Some(Level::Alert), "a stranger who gains nothing by it");
+}
+
+#[test]
+fn taking_what_was_offered_earlier_is_an_alert_and_no_stop() {
+    let mut case = handover("@heir", "@heir");
+    case["transactions"][0]["writes"] = json!([["@vault", "1", "@heir", "0"]]);
+    assert_eq!(level(ID, case), Some(Level::Alert));
+}
+
+#[test]
+fn what_a_contract_does_while_it_is_created_is_nothing() {
+    let mut case = handover("@deployer", "@deployer");
+    let set_up = case["transactions"][0]["call"].clone();
+    case["transactions"][0]["call"] = json!({ "to": "@factory", "function": "create()", "calls": [
+        { "kind": "Create", "to": "@vault" }, set_up
+    ] });
+    case["transactions"][0]["writes"] = json!([["@vault", IMPLEMENTATION, "0", "@good"]]);
+    assert_eq!(level(ID, case), None);
+}
+
+#[test]
+fn a_failed_transaction_changes_nothing() {
+    let mut case = handover("@thief", "@thief");
+    case["transactions"][0]["call"]["failed"] = json!(true);
+    assert_eq!(level(ID, case), None);
+}
+
+#[test]
+fn standard_slots_speak_without_an_event() {
+    assert_eq!(level(ID, write("@thief", ADMIN, "@owner", "@thief")), Some(Level::Stop));
+    assert_eq!(level(ID, write("@thief", IMPLEMENTATION, "@good", "@evil")), Some(Level::Alert));
+}
+
+#[test]
+fn an_event_and_its_slot_are_one_change() {
+    let mut case = write("@thief", IMPLEMENTATION, "@good", "@evil");
+    case["transactions"][0]["call"]["logs"] = json!([{ "event": "Upgraded(address)", "topics": ["@evil"] }]);
+    assert_eq!(last(case).len(), 1);
+}
+
+#[test]
+fn code_exchanged_in_silence_is_a_stop() {
+    let mut case = write("@thief", "7", "@good", "@evil");
+    case["transactions"][0]["call"]["calls"] = json!([{ "kind": "DelegateCall", "to": "@good", "function": "set()" }]);
+    assert_eq!(level(ID, case), Some(Level::Stop));
+}
+
+#[test]
+fn a_slot_that_was_missing_never_stops() {
+    let mut case = write("@thief", ADMIN, "0", "@thief");
+    assert_eq!(level(ID, case.clone()), Some(Level::Stop));
+    case["transactions"][0]["missing"] = json!([["@vault", ADMIN]]);
+    assert_eq!(level(ID, case), Some(Level::Alert));
+}
+
+#[test]
+fn destroyed_code_is_a_stop_while_something_is_held() {
+    let mut case = handover("@thief", "@thief");
+    case["transactions"][0]["call"]["logs"] = json!([]);
+    case["transactions"][0]["destroyed"] = json!(["@vault"]);
+    assert_eq!(level(ID, case.clone()), Some(Level::Stop));
+    case["transactions"][0]["checks"] = json!([]);
+    assert_eq!(level(ID, case), Some(Level::Alert));
+}
+
+#[test]
+fn a_library_that_the_module_runs_is_missed_when_it_goes() {
+    let mut case = handover("@user", "@user");
+    case["transactions"] = json!([
+        { "from": "@user", "call": { "to": "@vault", "function": "pay()", "calls": [
+            { "kind": "DelegateCall", "to": "@library", "function": "pay()" }
+        ] } },
+        { "from": "@thief", "call": { "to": "@library", "function": "kill()" }, "destroyed": ["@library"] },
+    ]);
+    assert_eq!(level(ID, case.clone()), Some(Level::Alert));
+    case["transactions"].as_array_mut().unwrap().remove(0);
+    assert_eq!(level(ID, case), None, "nobody was seen to run it");
+}
+
+#[test]
+fn an_upgrade_that_loots_is_a_stop_whoever_does_it() {
+    let mut case = write("@owner", IMPLEMENTATION, "@good", "@evil");
+    let transaction = &mut case["transactions"][0];
+    transaction["call"]["calls"] = json!([{ "to": "@owner", "value": "5000000000000000000" }]);
+    transaction["checks"] = json!([["@vault", "native", "5000000000000000000", "0"]]);
+    assert_eq!(level(ID, case), Some(Level::Stop));
+}
