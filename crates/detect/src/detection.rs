@@ -294,8 +294,11 @@ impl Learnt {
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 
-    use alloy_primitives::B256;
-    use cofferdam_types::{BlockNumber, Header};
+    use alloy_primitives::{B256, Bytes, Log, U256, keccak256};
+    use cofferdam_types::{
+        Asset, BalanceCheck, BlockNumber, Call, CodeChange, EmittedLog, Header, Movement, MovementProof, Outcome,
+        StorageWrite,
+    };
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -428,5 +431,79 @@ mod tests {
                 prop_assert_eq!(never.judge(&probe), once.judge(&probe));
             }
         }
+
+        #[test]
+        fn effects_that_no_chain_could_have_are_judged_recorded_and_taken_back_without_a_panic(
+            calls in prop::collection::vec((prop::option::of(0..9_u32), 0..4_u16, 0..7_usize, any_account(), any_account(), any_account(), any_amount()), 0..12),
+            moves in prop::collection::vec((any_asset(), any_account(), any_account(), any_amount()), 0..12),
+            checks in prop::collection::vec((any_account(), any_asset(), prop::option::of(any_amount()), prop::option::of(any_amount())), 0..6),
+            writes in prop::collection::vec((any_account(), any_amount(), any_amount(), any_amount()), 0..8),
+            logs in prop::collection::vec((prop::option::of(0..15_u32), any_account(), 0..4_usize, prop::collection::vec(any_amount(), 0..4), 0..70_usize), 0..6),
+            gone in prop::collection::vec(any_account(), 0..3),
+            asked_for in any::<(u32, u32)>(),
+        ) {
+            const KINDS: [CallKind; 7] = [
+                CallKind::Call, CallKind::StaticCall, CallKind::DelegateCall, CallKind::CallCode, CallKind::Create,
+                CallKind::Create2, CallKind::SelfDestruct,
+            ];
+            const EVENTS: [&str; 4] = [
+                "OwnershipTransferred(address,address)", "Upgraded(address)", "RoleRevoked(bytes32,address,address)", "Other()",
+            ];
+            let transfer_from = Some([0x23, 0xb8, 0x72, 0xdd].into());
+            let mut execution = executions(&[(0, 1)]).remove(0);
+            let effects = &mut execution.effects;
+            effects.outcome = Outcome::Success(Bytes::new());
+            effects.calls = calls.into_iter().map(|(parent, depth, kind, caller, callee, code, value)| {
+                Call::new(parent, depth, KINDS[kind], caller, callee, code, transfer_from, value, asked_for)
+            }).collect();
+            effects.movements = moves.into_iter().map(|(asset, from, to, amount)| {
+                Movement { asset, from, to, amount, proof: MovementProof::Claimed }
+            }).collect();
+            effects.checks = checks.into_iter().map(|(account, asset, before, after)| {
+                BalanceCheck { account, asset, before, after }
+            }).collect();
+            effects.writes = writes.into_iter().map(|(address, slot, old, new)| StorageWrite { address, slot, old, new }).collect();
+            effects.logs = logs.into_iter().map(|(call, address, event, topics, length)| {
+                let topics = topics.into_iter().map(B256::from);
+                let topics = [keccak256(EVENTS[event])].into_iter().chain(topics).take(4).collect();
+                EmittedLog { call, log: Log::new_unchecked(address, topics, vec![1; length].into()) }
+            }).collect();
+            effects.code_changes = gone.into_iter().map(|address| {
+                CodeChange { address, old: B256::repeat_byte(1), new: alloy_primitives::KECCAK256_EMPTY, creator: None }
+            }).collect();
+            let mut detection = detection();
+            let first = detection.judge(&execution);
+            prop_assert_eq!(&first, &detection.judge(&execution), "judging records nothing");
+            detection.record(&execution);
+            detection.record(&execution);
+            detection.judge(&execution);
+            detection.retract(execution.block.block_ref());
+            prop_assert_eq!(&first, &detection.judge(&execution), "and what was recorded is taken back");
+        }
+    }
+
+    /// The zero address, members of both modules, and strangers.
+    fn any_account() -> impl Strategy<Value = Address> {
+        prop::sample::select(vec!["vault", "pool", "user 0", "token", "attack", ""])
+            .prop_map(|name| if name.is_empty() { Address::ZERO } else { crate::testbed::account(name) })
+    }
+
+    fn any_asset() -> impl Strategy<Value = Asset> {
+        (0..4_u8, any_account(), any_amount()).prop_map(|(kind, token, id)| match kind {
+            0 => Asset::Native,
+            1 => Asset::Erc20(token),
+            2 => Asset::Erc721(token, id),
+            _ => Asset::Erc1155(token, id),
+        })
+    }
+
+    /// The edges of the range, addresses as numbers, and small numbers, so that sums meet by chance.
+    fn any_amount() -> impl Strategy<Value = U256> {
+        prop_oneof![
+            (0..6_u64).prop_map(U256::from),
+            (0..4_u64).prop_map(|below| U256::MAX - U256::from(below)),
+            any_account().prop_map(|account| U256::from_be_slice(account.as_slice())),
+            any::<u64>().prop_map(U256::from),
+        ]
     }
 }

@@ -42,11 +42,12 @@ enum Right {
 pub(crate) fn callers(seen: &Seen<'_>, change: &Change) -> Vec<Address> {
     let calls = &seen.effects().calls;
     let mut at = change.call;
-    while let Some(call) = at.and_then(|index| calls.get(index)) {
+    while let Some((index, call)) = at.and_then(|index| Some((index, calls.get(index)?))) {
         if call.callee == change.contract && call.kind == CallKind::Call {
             return vec![call.caller];
         }
-        at = call.parent.and_then(|parent| usize::try_from(parent).ok());
+        // Frames are opened after their parents: a tree that says otherwise must not be walked for ever.
+        at = call.parent.and_then(|parent| usize::try_from(parent).ok()).filter(|parent| *parent < index);
     }
     let into = calls.iter().filter(|call| {
         call.effective && call.callee == change.contract && matches!(call.kind, CallKind::Call | CallKind::CallCode)
