@@ -98,8 +98,7 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
         // An error means that nobody can ask for the end any more, which is the end too.
         let _ended = told.wait_for(|stop| *stop).await;
     }));
-    let comparing = node.clone();
-    let compare = tokio::spawn(async move { comparing.watch_heads(COMPARE_EVERY).await });
+    let compare = tokio::spawn(compare_heads(node.clone(), health.clone()));
 
     let channel = Arc::new(NodeChannel::new(node.clone()));
     let responder = Responder::new(ready.responder, store.clone(), channel, clock.clone()).map_err(Failure::input)?;
@@ -132,6 +131,15 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
         tracing::warn!("messages were not all handed over in time; they are delivered after the next start");
     }
     Ok(())
+}
+
+/// Compares the endpoints for ever. What they disagree about is raised by the node itself.
+async fn compare_heads(node: Node, health: Health) {
+    loop {
+        let compared = node.compare_heads().await;
+        health.heard(compared.heads.iter().map(|(_, head)| head.0).max());
+        tokio::time::sleep(COMPARE_EVERY).await;
+    }
 }
 
 fn open(

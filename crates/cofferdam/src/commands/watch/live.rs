@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
-use cofferdam_chain::{FollowError, Follower, FollowerOptions, Mempool, Node};
+use cofferdam_chain::{FollowError, Follower, FollowerOptions, Mempool, Node, Recovery};
 use cofferdam_types::{BlockRef, ChainUpdate, OperatorAlert, PendingUpdate};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,8 +22,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Failures in a row that go on for this long are put to the operator.
 const LASTING_MICROS: u64 = 5_000_000;
-/// Blocks behind the newest at which the guard still counts as seeing what happens now.
-const NEAR_BLOCKS: u64 = 2;
 
 /// A watch that runs.
 pub(super) struct Live {
@@ -214,7 +212,7 @@ impl Live {
         let (Some((first, _)), Some((last, _))) = (processed.first(), processed.last()) else { return };
         let behind = newest.number.0.saturating_sub(*last);
         let micros = processed.iter().map(|(_, micros)| *micros).fold(0, u64::saturating_add);
-        self.health.processed(*last, behind <= NEAR_BLOCKS);
+        self.health.processed(*last);
         tracing::info!(first, last, behind, micros, "blocks dealt with");
     }
 
@@ -233,8 +231,9 @@ impl Live {
 
     fn go_on_after(&mut self, error: &FollowError) {
         tracing::error!(%error, "following the chain");
-        if let FollowError::ReorgTooDeep { from, kept } = error {
-            tell(&mut self.guard, vec![OperatorAlert::ReorgTooDeep { from: *from, kept: *kept }]);
+        if error.recovery() == Recovery::PageOperator {
+            // The follower raised the alert; it is on the record before the first block of the other branch.
+            tell(&mut self.guard, self.node.alerts().drain());
             self.follower.accept_deep_reorg();
         }
     }
@@ -315,11 +314,8 @@ fn failed(
     wait
 }
 
-/// Puts alerts on the record. Where the record itself fails, the log is all there is.
+/// Puts alerts on the record. Where the record itself fails, the log is all there is; who raised them has logged them.
 fn tell(guard: &mut Guard, alerts: Vec<OperatorAlert>) {
-    for alert in &alerts {
-        tracing::warn!(?alert, "operator alert");
-    }
     if let Err(error) = guard.tell(alerts) {
         tracing::error!(%error, "an alert could not be put on the record");
     }
