@@ -200,6 +200,7 @@ impl Responder {
             rival: Some(attack.transaction.clone()),
             findings: findings.to_vec(),
             offered_at: Some(head),
+            offered_when: Some(self.book.now()),
             taken_at: None,
             heads_behind_gap: 0,
             told_disagreement: false,

@@ -5,7 +5,7 @@
 
 use alloy_primitives::{Address, B256};
 use cofferdam_evm::Engine;
-use cofferdam_types::{BlockRef, Header, Judge, ModuleId, OperatorAlert};
+use cofferdam_types::{BlockNumber, BlockRef, Header, Judge, ModuleId, OperatorAlert};
 
 use crate::answer::{PlanAnswer, Progress, Reply, RespondError};
 use crate::channel::{Mined, Reading};
@@ -18,6 +18,9 @@ use crate::trial::{Aftermath, Attack, aftermath, findings_now, is_closed};
 /// Heads in a row after which a nonce that nobody fills is believed.
 const GAP_HEADS: u32 = 3;
 
+/// No plan is raised twice within this time: blocks that are caught up on pass in no time and prove nothing.
+const RAISE_MILLIS: u64 = 500;
+
 /// What the endpoints said about one plan.
 #[derive(Default)]
 struct Observed {
@@ -25,6 +28,30 @@ struct Observed {
     /// An endpoint failed, so "not mined" is not known.
     unknown: bool,
     readings: Vec<Reading>,
+}
+
+/// What the endpoints that answered say of the target, with their names.
+enum Said {
+    Nothing,
+    Closed(String),
+    Open(String),
+    Both { closed: String, open: String },
+}
+
+impl Said {
+    fn of(readings: &[Reading]) -> Self {
+        let who_says = |wanted: bool| {
+            let says = |reading: &&Reading| reading.answer.as_ref().ok().and_then(read_closed) == Some(wanted);
+            readings.iter().filter(says).map(|reading| reading.endpoint.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let (closed, open) = (who_says(true), who_says(false));
+        match (closed.is_empty(), open.is_empty()) {
+            (true, true) => Self::Nothing,
+            (false, true) => Self::Closed(closed),
+            (true, false) => Self::Open(open),
+            (false, false) => Self::Both { closed, open },
+        }
+    }
 }
 
 /// A plan that failed, and what it was against.
@@ -186,7 +213,7 @@ impl Responder {
     #[expect(clippy::too_many_arguments, reason = "what one plan needs to be judged by, used in one place")]
     fn settle(
         &mut self,
-        mut active: Active,
+        active: Active,
         transaction: B256,
         mined: Mined,
         readings: &[Reading],
@@ -203,33 +230,16 @@ impl Responder {
         if !mined.success {
             return self.give_up(active, format!("{transaction} was mined in block {number} and reverted"), progress);
         }
-        let names = |wanted: Option<bool>| {
-            let said = |reading: &&Reading| reading.answer.as_ref().ok().and_then(read_closed) == wanted;
-            let told = readings.iter().filter(|reading| reading.answer.is_ok() || wanted.is_none());
-            told.filter(said).map(|reading| reading.endpoint.as_str()).collect::<Vec<_>>().join(", ")
-        };
-        let (closed, open) = (names(Some(true)), names(Some(false)));
-        if closed.is_empty() && open.is_empty() {
-            return Ok(Fate::Waiting(Box::new(active)));
-        }
-        if closed.is_empty() {
-            let reason = format!("{transaction} was mined in block {number}, and the target still says open ({open})");
-            return self.give_up(active, reason, progress);
-        }
-        if !open.is_empty() {
-            if !active.told_disagreement {
-                let detail = format!(
-                    "says that the target of plan {} is open in block {number}, {closed} say closed",
-                    active.sent.id()
-                );
-                let told = self.book.alert(OperatorAlert::Endpoint { name: open, detail });
-                if let Err(error) = told {
-                    return Err((Box::new(active), error.into()));
-                }
-                active.told_disagreement = true;
+        let closed = match Said::of(readings) {
+            Said::Nothing => return Ok(Fate::Waiting(Box::new(active))),
+            Said::Open(open) => {
+                let reason =
+                    format!("{transaction} was mined in block {number}, and the target still says open ({open})");
+                return self.give_up(active, reason, progress);
             }
-            return Ok(Fate::Waiting(Box::new(active)));
-        }
+            Said::Both { closed, open } => return self.wait_for_agreement(active, number, &closed, open),
+            Said::Closed(closed) => closed,
+        };
         let after = match self.words_after(&active, mined.block, engine, judge) {
             Some(Ok(after)) => after,
             Some(Err(reason)) => return self.give_up(active, reason, progress),
@@ -246,6 +256,25 @@ impl Responder {
             }
             Err(failed) => Err((Box::new(active), failed.error.into())),
         }
+    }
+
+    /// Endpoints contradict each other about the target: told once, and asked again at the next head.
+    fn wait_for_agreement(
+        &self,
+        mut active: Active,
+        number: BlockNumber,
+        closed: &str,
+        open: String,
+    ) -> Result<Fate, (Box<Active>, RespondError)> {
+        if !active.told_disagreement {
+            let plan = active.sent.id();
+            let detail = format!("says that the target of plan {plan} is open in block {number}, {closed} say closed");
+            if let Err(error) = self.book.alert(OperatorAlert::Endpoint { name: open, detail }) {
+                return Err((Box::new(active), error.into()));
+            }
+            active.told_disagreement = true;
+        }
+        Ok(Fate::Waiting(Box::new(active)))
     }
 
     /// What the attack does now: in words when it is harmless, the reason to give up when not, `None` when it cannot be
@@ -318,7 +347,9 @@ impl Responder {
         engine: &mut Engine,
         progress: &mut Vec<Progress>,
     ) -> Result<Fate, (Box<Active>, RespondError)> {
-        if active.offered_at == Some(head.block_ref()) {
+        let now = self.book.now();
+        let just_now = active.offered_when.is_some_and(|when| now.0.abs_diff(when.0) < RAISE_MILLIS);
+        if active.offered_at == Some(head.block_ref()) || just_now {
             return Ok(Fate::Waiting(Box::new(active)));
         }
         let plan = active.sent.id();
@@ -411,6 +442,7 @@ impl Active {
             rival: None,
             findings: Vec::new(),
             offered_at: None,
+            offered_when: None,
             taken_at: None,
             heads_behind_gap: 0,
             told_disagreement: false,

@@ -32,6 +32,8 @@ mod resume;
 mod trial;
 
 #[cfg(test)]
+mod over_simnet;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod testbed;

@@ -3,11 +3,17 @@
 //! Sending and reading back go to every endpoint by itself: what one endpoint claims about a containment is compared
 //! with the others, never taken for them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use alloy_primitives::{Address, B256, Bytes};
-use cofferdam_chain::{At, CallAnswer, Endpoint, Node, NodeOptions, RequestError};
+use cofferdam_chain::{At, CallAnswer, Endpoint, Node, NodeOptions, RequestError, SendError};
 use cofferdam_types::{BlockRef, ChainId, Transaction, ViewResult};
 
 use crate::channel::{Answer, Channel, ChannelError, Delivery, Mined, Purse, Reading};
+
+/// How long the loop waits for the endpoints' answers to what was sent, and for one endpoint's reading.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A [`Channel`] over the endpoints of a [`Node`].
 #[derive(Clone, Debug)]
@@ -24,22 +30,31 @@ impl NodeChannel {
 
 impl Channel for NodeChannel {
     fn broadcast<'a>(&'a self, raw: &'a Bytes) -> Answer<'a, Vec<Delivery>> {
+        let (node, raw) = (self.node.clone(), raw.clone());
+        let names: Vec<String> = self.node.endpoints().iter().map(|endpoint| endpoint.name().to_owned()).collect();
         Box::pin(async move {
-            let answers = self.node.broadcast(raw).await.into_iter();
-            let delivery = |(endpoint, taken): (std::sync::Arc<str>, Result<B256, _>)| Delivery {
-                endpoint: endpoint.to_string(),
-                taken: taken.map(drop).map_err(|error: cofferdam_chain::SendError| error.to_string()),
+            // A task of its own: an endpoint that hangs gets its full time, and the next stop does not wait for it.
+            let sending = tokio::spawn(async move { node.broadcast(&raw).await });
+            let outcome = match tokio::time::timeout(PATIENCE, sending).await {
+                Ok(Ok(answers)) => return answers.into_iter().map(delivery).collect(),
+                Ok(Err(_)) => "the sending broke off".to_owned(),
+                Err(_) => format!("not all endpoints answered within {} ms, the sending goes on", PATIENCE.as_millis()),
             };
-            answers.map(delivery).collect()
+            names.into_iter().map(|endpoint| Delivery { endpoint, taken: Err(outcome.clone()) }).collect()
         })
     }
 
     fn purse(&self, account: Address) -> Answer<'_, Result<Purse, ChannelError>> {
         Box::pin(async move {
+            let (latest, pending, balance) = tokio::join!(
+                self.node.nonce(account, At::Latest),
+                self.node.nonce(account, At::Pending),
+                self.node.balance(account, At::Latest),
+            );
             Ok(Purse {
-                latest_nonce: self.node.nonce(account, At::Latest).await.map_err(failed)?,
-                pending_nonce: self.node.nonce(account, At::Pending).await.map_err(failed)?,
-                balance: self.node.balance(account, At::Latest).await.map_err(failed)?,
+                latest_nonce: latest.map_err(failed)?,
+                pending_nonce: pending.map_err(failed)?,
+                balance: balance.map_err(failed)?,
             })
         })
     }
@@ -56,7 +71,10 @@ impl Channel for NodeChannel {
         Box::pin(async move {
             let mut readings = Vec::new();
             for endpoint in self.node.endpoints() {
-                let answer = read_one(endpoint, self.node.chain_id(), target, calldata, at).await;
+                let asked = read_one(endpoint, self.node.chain_id(), target, calldata, at);
+                let answer = tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+                    Err(ChannelError { reason: format!("no answer within {} ms", PATIENCE.as_millis()) })
+                });
                 readings.push(Reading { endpoint: endpoint.name().to_owned(), answer });
             }
             readings
@@ -69,6 +87,10 @@ impl Channel for NodeChannel {
             Ok(found.map(|(transaction, _)| transaction))
         })
     }
+}
+
+fn delivery((endpoint, taken): (Arc<str>, Result<B256, SendError>)) -> Delivery {
+    Delivery { endpoint: endpoint.to_string(), taken: taken.map(drop).map_err(|error| error.to_string()) }
 }
 
 /// Asks one endpoint and no other, after making sure that it is on the right chain.

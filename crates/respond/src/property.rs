@@ -59,6 +59,7 @@ fn perform(bed: &mut Bed, act: Act) {
             drop(bed.on_head());
         }
         Act::Mine | Act::MineEmpty => {
+            bed.clock.advance(12_000);
             bed.world.mine(&[], matches!(act, Act::Mine));
             drop(bed.on_head());
         }
@@ -157,6 +158,7 @@ proptest! {
         bed.world.set_deaf(false);
         revive(&mut bed);
         for _ in 0..16 {
+            bed.clock.advance(12_000);
             bed.world.mine(&[], true);
             bed.on_head().unwrap();
             check(&bed);

@@ -86,6 +86,7 @@ impl Responder {
         match active.sent.raise(guardian, self.chain_id, price, &tried, &self.book) {
             Ok(()) => {
                 active.offered_at = Some(head.block_ref());
+                active.offered_when = Some(self.book.now());
                 Ok(Repriced::Raised)
             }
             Err(RaiseError::Sign(_)) => Ok(Repriced::Kept),

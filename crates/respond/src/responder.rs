@@ -10,7 +10,8 @@ use std::sync::Arc;
 use alloy_primitives::Address;
 use cofferdam_evm::Engine;
 use cofferdam_types::{
-    BlockNumber, BlockRef, ChainId, Clock, Finding, FindingId, Journal, Judge, ModuleId, PlanId, Transaction, Window,
+    BlockNumber, BlockRef, ChainId, Clock, Finding, FindingId, Journal, Judge, ModuleId, PlanId, Transaction,
+    UnixMillis, Window,
 };
 
 use crate::answer::{Reply, RespondError, Response, Stop, Timing};
@@ -101,6 +102,8 @@ pub(crate) struct Active {
     pub(crate) findings: Vec<Finding>,
     /// The head of the latest offer; `None` after a restart.
     pub(crate) offered_at: Option<BlockRef>,
+    /// When, by our clock.
+    pub(crate) offered_when: Option<UnixMillis>,
     /// The head at which its nonce was first seen used by another.
     pub(crate) taken_at: Option<BlockNumber>,
     /// Heads in a row at which it waited behind a nonce that nobody fills.

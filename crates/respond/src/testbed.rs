@@ -710,7 +710,7 @@ fn start(
 
 /// Runs a future of this room, none of which waits for anything but the test bed.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 pub(crate) fn input(signature: &str) -> Bytes {
@@ -718,7 +718,7 @@ pub(crate) fn input(signature: &str) -> Bytes {
 }
 
 /// Slot 0: paused; slot 1: the guardian.
-fn vault_code() -> Bytes {
+pub(crate) fn vault_code() -> Bytes {
     const CALLER_IS_GUARDIAN: &[u8] = &[0x60, 0x01, 0x54, 0x33, 0x14];
     const NOT_PAUSED: &[u8] = &[0x5f, 0x54, 0x15];
     const HALF: &[u8] = &[0x60, 0x02, 0x47, 0x04];

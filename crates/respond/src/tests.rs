@@ -287,7 +287,11 @@ fn an_unmined_plan_is_raised_each_block_with_the_same_nonce_up_to_the_cap_and_to
     let mut bed = Bed::new(Some(LIMITS));
     let attack = bed.world.attack(input("drain()"), 2);
     let Reply::Sent { plan, .. } = only(bed.stop(&attack, Window::Pending).unwrap()) else { panic!() };
+    bed.world.mine(&[], false);
+    bed.on_head().unwrap();
+    assert_eq!(bed.world.broadcasts().len(), 1, "blocks that pass in no time raise nothing");
     for _ in 0..40 {
+        bed.clock.advance(12_000);
         bed.world.mine(&[], false);
         bed.on_head().unwrap();
         bed.on_head().unwrap();
