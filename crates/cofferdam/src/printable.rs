@@ -43,6 +43,20 @@ pub fn abbreviated(hex: &str) -> String {
     }
 }
 
+/// `text` with every hash in it [`abbreviated`]: 0x and 64 digits or more. Addresses stay whole.
+pub fn without_long_hashes(text: &str) -> String {
+    let mut parts = text.split("0x");
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (hash, rest) = part.split_at(digits);
+        let hash = format!("0x{hash}");
+        short.push_str(&if digits >= 64 { abbreviated(&hash) } else { hash });
+        short.push_str(rest);
+    }
+    short
+}
+
 fn is_treacherous(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -74,5 +88,8 @@ mod tests {
         assert_eq!(abbreviated("0x1234567890abcdef"), "0x1234..cdef");
         assert_eq!(abbreviated("0x1234"), "0x1234");
         assert_eq!(abbreviated("üüüüüüüüüü"), "üüü..üü");
+        let (hash, address) = ("ab".repeat(32), "cd".repeat(20));
+        let text = format!("0x{hash} by 0x{address}, 0x, 0xü");
+        assert_eq!(without_long_hashes(&text), format!("0xabab..abab by 0x{address}, 0x, 0xü"));
     }
 }

@@ -25,8 +25,7 @@ fn an_attack_in_the_mempool_takes_nothing() {
     for scenario in Scenario::ALL {
         let run = drill(scenario, Lane::Mempool, 7);
         // The slow drain is many small transactions: its first ones look like ordinary use.
-        let promised =
-            if scenario == Scenario::SlowDrain { bounded(&run) } else { run.outcome() == Outcome::Stopped };
+        let promised = if scenario == Scenario::SlowDrain { bounded(&run) } else { run.outcome() == Outcome::Stopped };
         assert!(promised, "{scenario}: {}", run.statement());
         assert!(run.first(EventKind::Mined).is_some(), "{scenario}: nothing was sealed");
         assert!(run.record.verified, "{scenario}: the record does not hold");

@@ -125,8 +125,7 @@ pub fn losses(curve: &LossCurve, sealed: Option<u64>, size: Size) -> Result<Stri
 /// # Errors
 /// [`ChartError`] when the run has no events, or the drawing library refuses.
 pub fn timeline(run: &Run, size: Size) -> Result<String, ChartError> {
-    let first = run.timeline.iter().map(|event| event.block).min().ok_or_else(|| ChartError::new("no events"))?;
-    let last = run.timeline.iter().map(|event| event.block).max().unwrap_or(first).max(first.saturating_add(3));
+    let (first, last) = window(run, size).ok_or_else(|| ChartError::new("no events"))?;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, size.pixels(250)).into_drawing_area();
@@ -150,24 +149,40 @@ pub fn timeline(run: &Run, size: Size) -> Result<String, ChartError> {
             label(&mut chart, (-0.5, row), (-8, 0), name, text(INK, HPos::Right, VPos::Center))?;
         }
         block_axis(&chart, first, last, size)?;
-        attacker_row(&mut chart, run, first)?;
-        guard_row(&mut chart, run, first)?;
-        honest_row(&mut chart, run, first)?;
+        let events: Vec<&TimelineEvent> =
+            run.timeline.iter().filter(|event| (first..=last).contains(&event.block)).collect();
+        attacker_row(&mut chart, &events, first)?;
+        guard_row(&mut chart, &events, first)?;
+        honest_row(&mut chart, &events, first)?;
         root.present().map_err(ChartError::new)?;
     }
     Ok(svg)
 }
 
-fn attacker_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), ChartError> {
+/// The blocks that the picture shows: from shortly before the attack came into view to shortly after it was sealed
+/// off, as many as there is room for. `None` when nothing happened.
+pub(super) fn window(run: &Run, size: Size) -> Option<(u64, u64)> {
+    let room = if size == Size::Wide { 14 } else { 8 };
+    let blocks = || run.timeline.iter().map(|event| event.block);
+    let (earliest, latest) = (blocks().min()?, blocks().max()?);
+    let seen = run.first(EventKind::AttackSeen).or_else(|| run.first(EventKind::AttackMined));
+    let centre = run.first(EventKind::Mined).or(seen).map_or(latest, |event| event.block);
+    let first = seen.map_or(earliest, |event| event.block.saturating_sub(4)).max(earliest);
+    // What was sealed is always in view, however long it took.
+    let first = first.max(centre.saturating_add(4).saturating_sub(room));
+    Some((first, latest.min(first.saturating_add(room)).max(first.saturating_add(3))))
+}
+
+fn attacker_row(chart: &mut Plane<'_, '_>, events: &[&TimelineEvent], first: u64) -> Result<(), ChartError> {
     let landed = |event: &&TimelineEvent| matches!(event.kind, EventKind::AttackMined | EventKind::AttackFailed);
-    if let Some(seen) = run.first(EventKind::AttackSeen) {
-        let in_block = run.timeline.iter().filter(landed).any(|event| event.block == seen.block);
+    if let Some(seen) = of_kind(events, EventKind::AttackSeen) {
+        let in_block = events.iter().copied().filter(landed).any(|event| event.block == seen.block);
         let x = offset(seen.block, first) + if in_block { 0.0 } else { 0.5 };
         diamond(chart, (x, 2.5), HARM)?;
         label(chart, (x, 2.5), (0, -12), "seen", text(HARM, HPos::Center, VPos::Bottom))?;
     }
     let mut named_failure = false;
-    for event in run.timeline.iter().filter(landed) {
+    for event in events.iter().copied().filter(landed) {
         let at = (offset(event.block, first), 2.5);
         if event.kind == EventKind::AttackMined {
             draw(chart, Circle::new(at, 7, HARM.filled()))?;
@@ -179,22 +194,26 @@ fn attacker_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), 
             }
         }
     }
-    if let Some(hit) = run.first(EventKind::AttackMined) {
+    if let Some(hit) = of_kind(events, EventKind::AttackMined) {
         let at = (offset(hit.block, first), 2.5);
-        label(chart, at, (0, 14), "takes", text(HARM, HPos::Center, VPos::Top))?;
+        label(chart, at, (0, 14), "lands", text(HARM, HPos::Center, VPos::Top))?;
     }
     Ok(())
 }
 
-fn guard_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), ChartError> {
+fn of_kind<'e>(events: &[&'e TimelineEvent], kind: EventKind) -> Option<&'e TimelineEvent> {
+    events.iter().copied().find(|event| event.kind == kind)
+}
+
+fn guard_row(chart: &mut Plane<'_, '_>, events: &[&TimelineEvent], first: u64) -> Result<(), ChartError> {
     let decided =
-        [EventKind::Sent, EventKind::Planned, EventKind::Verdict].into_iter().find_map(|kind| run.first(kind));
+        [EventKind::Sent, EventKind::Planned, EventKind::Verdict].into_iter().find_map(|kind| of_kind(events, kind));
     if let Some(event) = decided {
         let at = (offset(event.block, first) + 0.5, 1.5);
         draw(chart, TriangleMarker::new(at, 9, GUARD.filled()))?;
         label(chart, at, (0, 14), event.kind.words(), text(GUARD, HPos::Center, VPos::Top))?;
     }
-    if let Some(mined) = run.first(EventKind::Mined) {
+    if let Some(mined) = of_kind(events, EventKind::Mined) {
         let at = (offset(mined.block, first), 1.5);
         draw(chart, EmptyElement::at(at) + Rectangle::new([(-7, -7), (7, 7)], GUARD.filled()))?;
         label(chart, at, (0, -12), "sealed", text(GUARD, HPos::Center, VPos::Bottom))?;
@@ -203,10 +222,10 @@ fn guard_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), Cha
 }
 
 /// One dot for each honest transaction, stacked upwards within its block, five a column at most.
-fn honest_row(chart: &mut Plane<'_, '_>, run: &Run, first: u64) -> Result<(), ChartError> {
+fn honest_row(chart: &mut Plane<'_, '_>, events: &[&TimelineEvent], first: u64) -> Result<(), ChartError> {
     let mut block = None;
     let mut place = (0_i32, 0_i32);
-    for event in &run.timeline {
+    for event in events {
         if !matches!(event.kind, EventKind::HonestOk | EventKind::HonestFailed) {
             continue;
         }

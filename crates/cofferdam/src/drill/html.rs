@@ -7,9 +7,9 @@
 use askama::Template;
 
 use super::charts::{self, ChartError, Size};
-use super::report::{DrillReport, EventKind, Lane, Outcome, Run};
+use super::report::{DrillReport, EventKind, Lane, LossPoint, Outcome, Run};
 use super::screen::{kept, millis, sealed_after, seconds, stakes};
-use crate::printable::printable;
+use crate::printable::{printable, without_long_hashes};
 
 /// The page could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,13 @@ pub fn page(report: &DrillReport) -> Result<String, PageError> {
         let name = clean(&run.scenario);
         if scenarios.last().is_none_or(|last| last.name != name) {
             let anchor = format!("s{}", scenarios.len().saturating_add(1));
-            scenarios.push(Scenario { name, anchor, title: clean(&run.title), story: clean(&run.story), runs: vec![] });
+            scenarios.push(Scenario {
+                name,
+                anchor,
+                title: clean(&run.title),
+                story: Words::of(&run.story),
+                runs: vec![],
+            });
         }
         if let Some(scenario) = scenarios.last_mut() {
             let open = scenario.runs.is_empty();
@@ -53,8 +59,8 @@ pub fn page(report: &DrillReport) -> Result<String, PageError> {
                 "from attack seen to containment sent, median, wall clock",
             ),
             Tile::new(
-                format!("{} of {}", totals.honest_ok, totals.honest_ok.saturating_add(totals.honest_failed)),
-                "honest transactions went through",
+                format!("{} of {}", totals.open_ok, totals.open_ok.saturating_add(totals.open_hurt)),
+                "honest transactions to modules that stayed open went through",
             ),
         ],
         scenarios,
@@ -72,6 +78,33 @@ struct Page {
     scenarios: Vec<Scenario>,
 }
 
+/// Text with parts in backticks set as code.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = "{% for (code, text) in parts %}{% if code %}<code>{{ text }}</code>{% else %}{{ text }}{% endif %}{% endfor %}"
+)]
+struct Words {
+    parts: Vec<(bool, String)>,
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let text = clean(text);
+        // An odd number of backticks marks nothing.
+        if text.matches('`').count() % 2 == 1 {
+            return Self { parts: vec![(false, text)] };
+        }
+        Self {
+            parts: text
+                .split('`')
+                .zip([false, true].into_iter().cycle())
+                .map(|(part, code)| (code, part.to_owned()))
+                .collect(),
+        }
+    }
+}
+
 struct Tile {
     value: String,
     words: &'static str,
@@ -87,7 +120,7 @@ struct Scenario {
     name: String,
     anchor: String,
     title: String,
-    story: String,
+    story: Words,
     runs: Vec<RunView>,
 }
 
@@ -112,7 +145,7 @@ struct RunView {
     losses: Vec<Picture>,
     modules: Vec<ModuleRow>,
     verdict: Option<VerdictView>,
-    plan: Vec<(&'static str, String)>,
+    plan: Vec<(&'static str, Words)>,
     incidents: String,
     record_head: String,
     record_verified: bool,
@@ -145,7 +178,7 @@ struct ModuleRow {
 struct VerdictView {
     level: String,
     detector: String,
-    summary: String,
+    summary: Words,
     head: u64,
     complete: bool,
     evidence: Vec<(String, String)>,
@@ -155,7 +188,7 @@ struct RecordRow {
     seq: u64,
     at: String,
     kind: String,
-    text: String,
+    text: Words,
     hash: String,
 }
 
@@ -163,7 +196,9 @@ impl RunView {
     fn new(run: &Run, open: bool) -> Result<Self, PageError> {
         let sealed = run.first(EventKind::Mined).map(|event| event.block);
         let mut losses = Vec::new();
-        for curve in run.curves.iter().filter(|curve| !curve.points.is_empty()) {
+        // A module that lost nothing either way has a row in the table; an empty picture would say no more.
+        let at_stake = |point: &LossPoint| !point.without.is_zero() || !point.with.is_zero();
+        for curve in run.curves.iter().filter(|curve| curve.points.iter().any(at_stake)) {
             losses.push(Picture {
                 caption: format!("Lost by {}, block by block", curve.module),
                 wide: charts::losses(curve, sealed, Size::Wide)?,
@@ -174,7 +209,9 @@ impl RunView {
             None
         } else {
             Some(Picture {
-                caption: "Who did what in which block".to_owned(),
+                caption: charts::window(run, Size::Wide)
+                    .map(|(first, last)| format!("Who did what, blocks {first} to {last}"))
+                    .unwrap_or_default(),
                 wide: charts::timeline(run, Size::Wide)?,
                 narrow: charts::timeline(run, Size::Narrow)?,
             })
@@ -184,7 +221,7 @@ impl RunView {
             lane_words: lane_words(run.lane),
             outcome: run.outcome().word(),
             statement: clean(&run.statement()),
-            stakes: stakes(run),
+            stakes: stakes(run, false),
             kept: kept(run),
             sealed: if sealed.is_some() {
                 format!("sealed after {}", sealed_after(run))
@@ -199,12 +236,12 @@ impl RunView {
             verdict: run.verdict.as_ref().map(|verdict| VerdictView {
                 level: verdict.level.to_string(),
                 detector: clean(&verdict.detector),
-                summary: clean(&verdict.summary),
+                summary: Words::of(&verdict.summary),
                 head: verdict.head,
                 complete: verdict.complete,
                 evidence: verdict.evidence.iter().map(|(what, value)| (clean(what), clean(value))).collect(),
             }),
-            plan: plan_rows(run),
+            plan: plan_rows(run).into_iter().map(|(what, value)| (what, Words::of(&value))).collect(),
             incidents: clean(&run.record.incidents.join(", ")),
             record_head: run.record.head.to_string(),
             record_verified: run.record.verified,
@@ -216,7 +253,7 @@ impl RunView {
                     seq: line.seq,
                     at: seconds(line.virtual_ms),
                     kind: clean(&line.kind),
-                    text: clean(&line.text),
+                    text: Words::of(&without_long_hashes(&line.text)),
                     hash: crate::printable::abbreviated(&line.hash.to_string()),
                 })
                 .collect(),
@@ -287,15 +324,16 @@ fn modules(run: &Run) -> Vec<ModuleRow> {
         .collect()
 }
 
+/// Not made printable yet.
 fn plan_rows(run: &Run) -> Vec<(&'static str, String)> {
     let Some(plan) = &run.plan else { return Vec::new() };
     let gwei = super::amount::AssetLabel::new("gwei", 9);
     let mut rows = vec![
-        ("lever", format!("{} of module {}", clean(&plan.lever), plan.module)),
-        ("call", format!("{} on {}", clean(&plan.call), plan.target)),
-        ("step reached", clean(&plan.step)),
-        ("trial on a fork", clean(&plan.trial)),
-        ("allowed by", clean(&plan.authority)),
+        ("lever", format!("{} of module {}", plan.lever, plan.module)),
+        ("call", format!("{} on {}", plan.call, plan.target)),
+        ("step reached", plan.step.clone()),
+        ("trial on a fork", plan.trial.clone()),
+        ("allowed by", plan.authority.clone()),
     ];
     if let Some(guardian) = plan.guardian {
         rows.push(("signed by", guardian.to_string()));
@@ -308,7 +346,7 @@ fn plan_rows(run: &Run) -> Vec<(&'static str, String)> {
         rows.push(("transaction", format!("{transaction}{place}")));
     }
     if let Some(read_back) = &plan.read_back {
-        rows.push(("read back", clean(read_back)));
+        rows.push(("read back", read_back.clone()));
     }
     rows
 }
@@ -411,16 +449,14 @@ mod tests {
     }
 
     #[test]
+    fn backticks_become_code_only_in_pairs() {
+        assert_eq!(Words::of("a `b` c").to_string(), "a <code>b</code> c");
+        assert_eq!(Words::of("a `<b>` c `").to_string(), "a `&#60;b&#62;` c `");
+    }
+
+    #[test]
     fn an_empty_drill_still_makes_a_page() {
         let report = DrillReport { version: "0.1.0".to_owned(), seed: 1, runs: Vec::new() };
         assert!(page(&report).unwrap().contains("0 attacks: none ran."));
-    }
-
-    /// Writes the page of the made-up drill where `COFFERDAM_PREVIEW` says, for looking at it.
-    #[test]
-    fn the_made_up_drill_can_be_looked_at() {
-        if let Some(path) = std::env::var_os("COFFERDAM_PREVIEW") {
-            std::fs::write(path, page(&fixture::report()).unwrap()).unwrap();
-        }
     }
 }

@@ -25,6 +25,7 @@ use cofferdam_types::{
 };
 
 use super::amount::AssetLabel;
+use super::glossary::Glossary;
 use super::meter::{Meter, Taking};
 use super::report::{
     EventKind, Honest, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary, RecordLine, RecordSummary, Run,
@@ -235,13 +236,14 @@ impl<'s> Stage<'s> {
 
     /// Adds an event to a course and shows it, with the times of now.
     fn teller<'w>(&'w self, watch: &'w mut dyn FnMut(&TimelineEvent)) -> impl FnMut(&mut Course, Moment) + 'w {
+        let glossary = glossary(self.setup);
         move |course, moment| {
             let event = TimelineEvent {
                 block: moment.block.unwrap_or_else(|| self.net.head().number.0),
                 virtual_ms: self.clock.now().0.saturating_sub(self.start_millis),
                 wall_micros: moment.at_micros.map(|at| at.saturating_sub(self.start_micros)),
                 kind: moment.kind,
-                text: moment.text,
+                text: glossary.shown(&moment.text),
             };
             watch(&event);
             course.timeline.push(event);
@@ -362,10 +364,7 @@ fn report(happenings: Vec<Happening>, began: u64, course: &mut Course, tell: &mu
                 if verdict.level() >= Some(Level::Alert) {
                     if !course.timeline.iter().any(|event| event.kind == EventKind::AttackSeen) {
                         let way = if execution.index.is_some() { "in its block" } else { "in the mempool" };
-                        tell(
-                            course,
-                            Moment::at(began, EventKind::AttackSeen, format!("transaction {} {way}", execution.hash())),
-                        );
+                        tell(course, Moment::at(began, EventKind::AttackSeen, format!("{} {way}", execution.hash())));
                     }
                     let finding = verdict.findings.first();
                     let text = finding.map(|it| format!("{}: {}", it.level, it.summary)).unwrap_or_default();
@@ -491,6 +490,10 @@ fn limits(setup: &Setup) -> String {
     text
 }
 
+fn glossary(setup: &Setup) -> Glossary {
+    Glossary::new(setup.deployment.assets.iter().map(|spec| (spec.asset, label(setup, spec.asset))))
+}
+
 fn label(setup: &Setup, asset: Asset) -> AssetLabel {
     let spec = setup.deployment.assets.iter().find(|spec| spec.asset == asset);
     spec.map_or_else(|| AssetLabel::new("units", 0), |spec| AssetLabel::new(spec.symbol.clone(), spec.decimals))
@@ -528,7 +531,7 @@ impl Told<'_> {
             losses,
             curves,
             honest: honest(&without, &with),
-            verdict: verdict(&with),
+            verdict: verdict(&with, &glossary(self.setup)),
             timeline: with.timeline,
             plan,
             record,
@@ -571,12 +574,12 @@ impl Told<'_> {
         }
         entries.sort_by_key(|entry| entry.sequence);
         let verified = verify(path, None);
-        let start = self.start_of(&entries);
+        let (start, glossary) = (self.start_of(&entries), glossary(self.setup));
         let lines = entries.iter().map(|entry| RecordLine {
             seq: entry.sequence,
             virtual_ms: entry.at.0.saturating_sub(start),
             kind: kind(&entry.event).to_owned(),
-            text: entry.text.clone(),
+            text: glossary.shown(&entry.text),
             hash: entry.hash,
         });
         let record = RecordSummary {
@@ -682,15 +685,23 @@ fn honest(without: &Course, with: &Course) -> Vec<Honest> {
 }
 
 /// The first verdict that called for action, or the strongest.
-fn verdict(course: &Course) -> Option<VerdictSummary> {
+fn verdict(course: &Course, glossary: &Glossary) -> Option<VerdictSummary> {
     let stop = course.verdicts.iter().find(|(_, verdict)| verdict.level() == Some(Level::Stop));
     let (_, verdict) = stop.or_else(|| course.verdicts.iter().max_by_key(|(_, verdict)| verdict.level()))?;
     let finding = verdict.findings.first()?;
-    let evidence = finding.evidence.iter().map(|evidence| (evidence.what.to_string(), evidence.value.clone()));
+    // A detector that names its asset gives the amounts after it as bare numbers.
+    let asset = finding.evidence.iter().find(|evidence| evidence.what == "asset").map(|it| it.value.as_str());
+    let evidence = finding.evidence.iter().map(|evidence| {
+        let value = match asset.filter(|_| matches!(evidence.what.as_ref(), "net change" | "held before")) {
+            Some(asset) => glossary.bare(&evidence.value, asset),
+            None => glossary.shown(&evidence.value),
+        };
+        (evidence.what.to_string(), value)
+    });
     Some(VerdictSummary {
         level: finding.level,
         detector: finding.detector.to_string(),
-        summary: finding.summary.clone(),
+        summary: glossary.shown(&finding.summary),
         head: verdict.standing.head.number.0,
         complete: verdict.standing.missing.is_empty(),
         evidence: evidence.collect(),

@@ -9,22 +9,28 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::amount::percent;
-use super::report::{DrillReport, EventKind, Lane, Run, TimelineEvent};
-use crate::printable::shortened;
+use super::report::{DrillReport, EventKind, Lane, Loss, Run, TimelineEvent};
+use crate::printable::{shortened, without_long_hashes};
 
 /// Columns that everything fits into.
 pub const WIDTH: u16 = 100;
+
+/// Columns before the text of an event.
+const INDENT: usize = 51;
+/// Lines that the text of one event may take.
+const LINES: usize = 3;
 
 /// Writes the lines of running drills.
 #[derive(Debug)]
 pub struct Screen<W> {
     out: W,
+    sealed: bool,
 }
 
 impl<W: Write> Screen<W> {
     /// A screen on `out`.
     pub const fn new(out: W) -> Self {
-        Self { out }
+        Self { out, sealed: false }
     }
 
     /// Announces a run: its name, the lane, and the columns.
@@ -32,19 +38,35 @@ impl<W: Write> Screen<W> {
     /// # Errors
     /// What the writer says.
     pub fn started(&mut self, title: &str, lane: Lane, seed: u64) -> io::Result<()> {
+        self.sealed = false;
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
         writeln!(self.out)?;
         writeln!(self.out, "{bold}{}{bold:#}{dim}  {} lane, seed {seed}{dim:#}", shortened(title, 60), lane.word())?;
         writeln!(self.out, "{dim}{:>7}  {:>11}  {:>12}  what{dim:#}", "block", "chain time", "wall clock")
     }
 
-    /// One event, one line.
+    /// One event, one to three lines. Honest transactions are counted at the end and shown here only when one fails
+    /// while nothing is sealed.
     ///
     /// # Errors
     /// What the writer says.
     pub fn event(&mut self, event: &TimelineEvent) -> io::Result<()> {
+        self.sealed |= event.kind == EventKind::Mined;
+        if event.kind == EventKind::HonestOk || (self.sealed && event.kind == EventKind::HonestFailed) {
+            return Ok(());
+        }
         let style = style_of(event.kind);
         let dim = Style::new().dimmed();
+        let text = without_long_hashes(&event.text);
+        let mut lines = wrapped(&text, usize::from(WIDTH).saturating_sub(INDENT));
+        if lines.len() > LINES {
+            lines.truncate(LINES);
+            lines
+                .iter_mut()
+                .skip(LINES.saturating_sub(1))
+                .for_each(|last| *last = shortened(&format!("{last} ..."), 49));
+        }
+        let mut lines = lines.into_iter();
         writeln!(
             self.out,
             "{:>7}  {dim}{:>11}  {:>12}{dim:#}  {style}{:<13}{style:#}  {}",
@@ -52,59 +74,91 @@ impl<W: Write> Screen<W> {
             seconds(event.virtual_ms),
             event.wall_micros.map(millis).unwrap_or_default(),
             event.kind.words(),
-            shortened(&event.text, 49),
-        )
+            lines.next().unwrap_or_default(),
+        )?;
+        for line in lines {
+            writeln!(self.out, "{:INDENT$}{line}", "")?;
+        }
+        Ok(())
     }
 
-    /// The end of a run in a sentence.
+    /// The end of a run: how it ended, and who was hurt.
     ///
     /// # Errors
     /// What the writer says.
     pub fn finished(&mut self, run: &Run) -> io::Result<()> {
         let style = style_of_outcome(run);
-        let statement = run.statement();
-        let mut lines = wrapped(&statement, 88).into_iter();
-        let first = lines.next().unwrap_or_default();
-        writeln!(self.out, "{style}{:>7}{style:#}  {first}", run.outcome().word())?;
-        for line in lines {
-            writeln!(self.out, "{:>7}  {line}", "")?;
+        let (dim, (ok, failed, _), (_, hurt)) = (Style::new().dimmed(), run.honest_total(), run.honest_open());
+        let mut word = run.outcome().word();
+        for line in wrapped(&run.statement(), 88) {
+            writeln!(self.out, "{style}{word:>7}{style:#}  {line}")?;
+            word = "";
         }
-        Ok(())
+        let aside = if hurt == 0 {
+            "none of them to a module that stayed open".to_owned()
+        } else {
+            format!("{hurt} of them to modules that stayed open")
+        };
+        writeln!(self.out, "{dim}{:>7}  {ok} transactions went through, {failed} failed, {aside}{dim:#}", "honest")
     }
 }
 
 /// The table of all runs, without colours; no line is longer than [`WIDTH`] characters and none ends in a newline.
 pub fn summary(report: &DrillReport) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(["scenario", "lane", "outcome", "lost / at stake", "kept", "seen-sent", "sealed", "honest ok"]);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    let heads = ["scenario", "lane", "outcome", "lost / at stake", "kept", "sent", "blocks", "honest"];
+    table.set_header(heads.iter().enumerate().map(|(index, head)| aligned(index, (*head).to_owned())));
     let mut last = None;
     for run in &report.runs {
-        let scenario = if last == Some(&run.scenario) { String::new() } else { shortened(&run.scenario, 22) };
+        let scenario = if last == Some(&run.scenario) { String::new() } else { shortened(&run.scenario, 24) };
         last = Some(&run.scenario);
-        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-        table.add_row(vec![
-            Cell::new(scenario),
-            Cell::new(run.lane.word()),
-            Cell::new(run.outcome().word()),
-            right(stakes(run)),
-            right(kept(run)),
-            right(run.containment().seen_to_sent_micros.map(millis).unwrap_or_else(|| "-".to_owned())),
-            right(sealed_after(run)),
-            right(honest(run)),
-        ]);
+        let times = run.containment();
+        let row = [
+            scenario,
+            run.lane.word().to_owned(),
+            run.outcome().word().to_owned(),
+            stakes(run, true),
+            run.losses
+                .first()
+                .and_then(Loss::kept_share)
+                .map_or_else(|| "-".to_owned(), |share| format!("{} %", share.get() / 100)),
+            times.seen_to_sent_micros.map_or_else(|| "-".to_owned(), tenths),
+            times.seen_to_mined_blocks.map_or_else(|| "-".to_owned(), |blocks| blocks.to_string()),
+            honest(run),
+        ];
+        table.add_row(row.into_iter().enumerate().map(|(index, text)| aligned(index, text)));
     }
+    let last_column = heads.len().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if index == last_column { 0 } else { 2 }));
+    }
+    let rule = "\u{2500}".repeat(usize::from(WIDTH));
+    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.insert(1.min(lines.len()), rule.clone());
+    lines.push(rule);
     let totals = report.totals();
-    let mut text = table.to_string();
-    text.push_str(&format!(
-        "\n{} stopped, {} bounded, {} lost; honest transactions: {} went through, {} failed.",
-        totals.stopped, totals.bounded, totals.lost, totals.honest_ok, totals.honest_failed
+    lines.push(format!(
+        "{} stopped, {} bounded, {} lost. Honest: {} of {} to modules that stayed open went through.",
+        totals.stopped,
+        totals.bounded,
+        totals.lost,
+        totals.open_ok,
+        totals.open_ok.saturating_add(totals.open_hurt)
     ));
     if let (Some(median), Some(slowest)) = (totals.seen_to_sent_median_micros, totals.seen_to_sent_slowest_micros) {
-        text.push_str(&format!("\nSeen to sent, wall clock: median {}, slowest {}.", millis(median), millis(slowest)));
+        lines.push(format!("Seen to sent (sent), wall clock: median {}, slowest {}.", millis(median), millis(slowest)));
     }
-    text
+    lines.push(
+        "blocks: from seen to sealed. honest: went through, of all sent, those to sealed modules included.".to_owned(),
+    );
+    lines.join("\n")
+}
+
+/// The first three columns are words, the others figures.
+fn aligned(index: usize, text: String) -> Cell {
+    let alignment = if index < 3 { CellAlignment::Left } else { CellAlignment::Right };
+    Cell::new(text).set_alignment(alignment)
 }
 
 /// `1234` microseconds as `1.234 ms`.
@@ -112,22 +166,30 @@ pub fn millis(micros: u64) -> String {
     format!("{}.{:03} ms", super::amount::grouped(&(micros / 1_000).to_string()), micros % 1_000)
 }
 
+/// `1264` microseconds as `1.2 ms`, rounded down.
+fn tenths(micros: u64) -> String {
+    format!("{}.{} ms", super::amount::grouped(&(micros / 1_000).to_string()), micros / 100 % 10)
+}
+
 /// `1234` milliseconds as `1.234 s`.
 pub fn seconds(millis: u64) -> String {
     format!("{}.{:03} s", super::amount::grouped(&(millis / 1_000).to_string()), millis % 1_000)
 }
 
-/// What was lost of what was at stake, in the headline asset.
-pub(super) fn stakes(run: &Run) -> String {
-    run.losses.first().map_or_else(
-        || "-".to_owned(),
-        |loss| format!("{} / {}", loss.asset.number(loss.with), loss.asset.amount(loss.without)),
-    )
+/// What was lost of what was at stake, in the headline asset; `brief` leaves out decimals beside large numbers.
+pub(super) fn stakes(run: &Run, brief: bool) -> String {
+    let Some(loss) = run.losses.first() else { return "-".to_owned() };
+    let whole = |number: String| match number.split_once('.') {
+        Some((whole, _)) if brief && whole.len() > 3 => whole.to_owned(),
+        Some(_) | None => number,
+    };
+    let symbol = shortened(&loss.asset.symbol, 24);
+    format!("{} / {} {symbol}", whole(loss.asset.number(loss.with)), whole(loss.asset.number(loss.without)))
 }
 
 /// The share kept of the headline asset.
 pub(super) fn kept(run: &Run) -> String {
-    run.losses.first().and_then(super::report::Loss::kept_share).map_or_else(|| "-".to_owned(), percent)
+    run.losses.first().and_then(Loss::kept_share).map_or_else(|| "-".to_owned(), percent)
 }
 
 /// Blocks from seen to sealed, in words.
@@ -211,7 +273,20 @@ mod tests {
         let text = summary(&fixture::report());
         assert!(text.lines().all(|line| line.chars().count() <= usize::from(WIDTH)), "{text}");
         assert_eq!(text.matches("mempool").count(), 5, "{text}");
-        assert!(text.contains("5 stopped, 5 bounded, 5 lost"), "{text}");
+        assert!(text.contains("5 stopped, 5 bounded, 5 lost."), "{text}");
+    }
+
+    #[test]
+    fn honest_failures_are_told_one_by_one_only_while_nothing_is_sealed() {
+        let run = fixture::report().runs.remove(0);
+        let lines = live(&run);
+        assert!(
+            !lines.contains("honest failed") && lines.contains("33 transactions went through, 3 failed"),
+            "{lines}"
+        );
+        let mut unsealed = run;
+        unsealed.timeline.retain(|event| event.kind != EventKind::Mined);
+        assert!(live(&unsealed).contains("honest failed"));
     }
 
     #[test]
