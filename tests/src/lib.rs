@@ -11,12 +11,16 @@
 //! **Invariant:** nothing here links a room of the program. What a test knows, a user could see too.
 
 pub mod anvil;
+pub mod program;
 pub mod proxy;
 pub mod receiver;
 pub mod rpc;
+pub mod vault;
 pub mod wait;
 
 pub use anvil::Anvil;
+pub use program::{Ended, Program};
 pub use proxy::{Fault, Injected, Proxy};
 pub use receiver::{Delivery, Receiver};
 pub use rpc::{Rpc, RpcError};
+pub use vault::Vault;
