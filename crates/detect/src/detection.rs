@@ -170,6 +170,10 @@ impl Detection {
             let count = seen.execution.standing.missing.len();
             finding.evidence.push(Evidence::new("state missing and read as zero", count));
         }
+        if seen.effects().unchecked > 0 {
+            let count = seen.effects().unchecked;
+            finding.evidence.push(Evidence::new("balances named and not looked at, for their number", count));
+        }
         if let Some(allowed) = seen.settings.allow.iter().find(|allowed| covers(allowed, seen, finding)) {
             let why = || format!("allowed by {} until {}: {}", allowed.owner, allowed.until, allowed.reason);
             lower(finding, Level::Notice, why);

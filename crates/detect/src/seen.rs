@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Fewer smallest units than this of a token are rounding, whatever the token is.
-const ROUNDING_UNITS: u64 = 1_000;
+pub(crate) const ROUNDING_UNITS: u64 = 1_000;
 
 /// A gain counts as payment when its share of the holdings is at least a quarter of the loss's share of them: a pool
 /// that is paid fairly gains at least the same share, a share token burnt for its worth exactly the same.

@@ -5,15 +5,22 @@
 //! mistaken for broken ones; those are not seen here.
 
 use alloy_primitives::{Address, U256};
-use cofferdam_types::{Asset, Evidence, Harm, Level, Movement, Severity};
+use cofferdam_types::{Asset, Effects, Evidence, Harm, Level, Movement, Severity};
 
-use crate::{Seen, flows::Table, seen::Said};
+use crate::{
+    Seen,
+    flows::Table,
+    seen::{ROUNDING_UNITS, Said},
+};
 
 /// More smallest units than any token that is worth something has: 2^160, about 10^48.
 pub(super) const BEYOND_ANY_SUPPLY: U256 = U256::from_limbs([0, 0, 1 << 32, 0]);
 
 /// Half the range: a balance up here has wrapped below zero.
 const WRAPPED: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
+
+/// Different transfers to oneself that are looked at in one transaction; more is an attempt to make us slow.
+const MOST_TO_SELF: usize = 16;
 
 /// One broken movement.
 struct Broken {
@@ -65,12 +72,15 @@ fn broken(seen: &Seen<'_>) -> Option<Broken> {
         return None;
     }
     let mut holders: Table<(Address, Address), (U256, U256)> = Table::default();
+    let mut to_self: Vec<(Address, Address, U256)> = Vec::new();
     for movement in effects.movements.iter().filter(issued) {
         let token = movement.asset.token().unwrap_or_default();
-        if let Some(broken) = counted_twice(seen, token, movement) {
-            return Some(broken);
-        }
         if movement.from == movement.to {
+            let own = (token, movement.from, movement.amount);
+            let material = movement.amount >= U256::from(ROUNDING_UNITS);
+            if material && to_self.len() < MOST_TO_SELF && !to_self.contains(&own) {
+                to_self.push(own);
+            }
             continue;
         }
         let (out, _) = holders.at((token, movement.from));
@@ -86,46 +96,42 @@ fn broken(seen: &Seen<'_>) -> Option<Broken> {
         let (_, back) = holders.at((token, movement.to));
         *back = back.saturating_add(movement.amount);
     }
-    holders.rows.iter().find_map(|((token, holder), (out, back))| {
-        let lost = out.checked_sub(*back).filter(|lost| !lost.is_zero() && !holder.is_zero())?;
-        let of_token = || effects.writes.iter().filter(|write| write.address == *token);
-        if of_token().any(|write| write.new >= WRAPPED && write.old < lost && write.old.wrapping_sub(lost) == write.new)
-        {
-            let how = "the holder's balance fell below zero and wrapped";
-            return Some(Broken { token: *token, holder: *holder, amount: lost, how });
-        }
-        let paid = effects.writes.iter().any(|write| write.old.checked_sub(lost) == Some(write.new));
-        if lost >= BEYOND_ANY_SUPPLY && !paid {
-            let how = "more than any supply left a holder and no balance fell by it";
-            return Some(Broken { token: *token, holder: *holder, amount: lost, how });
-        }
-        None
+    let twice = to_self.into_iter().find_map(|own| counted_twice(effects, &holders, own));
+    twice.or_else(|| {
+        holders.rows.iter().find_map(|((token, holder), (out, back))| {
+            let lost = out.checked_sub(*back).filter(|lost| !lost.is_zero() && !holder.is_zero())?;
+            let of_token = || effects.writes.iter().filter(|write| write.address == *token);
+            if of_token()
+                .any(|write| write.new >= WRAPPED && write.old < lost && write.old.wrapping_sub(lost) == write.new)
+            {
+                let how = "the holder's balance fell below zero and wrapped";
+                return Some(Broken { token: *token, holder: *holder, amount: lost, how });
+            }
+            let paid = effects.writes.iter().any(|write| write.old.checked_sub(lost) == Some(write.new));
+            if lost >= BEYOND_ANY_SUPPLY && !paid {
+                let how = "more than any supply left a holder and no balance fell by it";
+                return Some(Broken { token: *token, holder: *holder, amount: lost, how });
+            }
+            None
+        })
     })
 }
 
-/// A transfer to oneself that raised a balance by exactly its amount.
-fn counted_twice(seen: &Seen<'_>, token: Address, movement: &Movement) -> Option<Broken> {
-    if movement.from != movement.to || movement.amount.is_zero() {
-        return None;
-    }
-    let effects = seen.effects();
-    let holder = movement.from;
-    let others = effects.claimed_net(holder, movement.asset);
+/// A transfer to oneself that raised a balance by exactly its amount, which the holder's other transfers do not
+/// explain, nor somebody else's who was paid the same amount.
+fn counted_twice(
+    effects: &Effects,
+    holders: &Table<(Address, Address), (U256, U256)>,
+    (token, holder, amount): (Address, Address, U256),
+) -> Option<Broken> {
     let raised = effects.writes.iter().any(|write| {
         write.address == token
             && write.slot >= U256::from_limbs([0, 1, 0, 0])
-            && write.old.checked_add(movement.amount) == Some(write.new)
+            && write.old.checked_add(amount) == Some(write.new)
     });
-    // The balance that rose may be somebody else's, who was paid the same amount.
-    let paid_elsewhere = effects.movements.iter().any(|other| {
-        other.asset == movement.asset
-            && other.to != holder
-            && effects.claimed_net(other.to, other.asset).gain() == movement.amount
+    let explained = holders.rows.iter().any(|((of, who), (out, back))| {
+        *of == token && if *who == holder { out != back } else { back.checked_sub(*out) == Some(amount) }
     });
-    (raised && others.magnitude.is_zero() && !paid_elsewhere).then_some(Broken {
-        token,
-        holder,
-        amount: movement.amount,
-        how: "a transfer to oneself raised the balance",
-    })
+    let how = "a transfer to oneself raised the balance";
+    (raised && !explained).then_some(Broken { token, holder, amount, how })
 }

@@ -185,10 +185,13 @@ fn a_balance_that_wraps_below_zero_is_a_stop() {
 
 #[test]
 fn a_transfer_to_oneself_that_pays_is_a_stop() {
-    let mut case = transfer("@thief", "@thief", "10");
+    let mut case = transfer("@thief", "@thief", "5000");
     assert_eq!(level(ID, case.clone()), None);
-    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", "10", "20"]]);
-    assert_eq!(level(ID, case), Some(Level::Stop));
+    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", "5000", "10000"]]);
+    assert_eq!(level(ID, case.clone()), Some(Level::Stop));
+    let others = json!([["@token", "@thief", "@thief", "5000"], ["@token", "@one", "@two", "5000"]]);
+    case["transactions"][0]["moves"] = others;
+    assert_eq!(level(ID, case), None, "the balance that rose may be that of the other one");
 }
 
 #[test]

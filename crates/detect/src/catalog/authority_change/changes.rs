@@ -109,10 +109,27 @@ pub(crate) fn changes(seen: &Seen<'_>) -> Vec<Change> {
             slot: None,
         });
     }
+    one_variable_each(&mut found);
     if !found.is_empty() {
         found.retain(|change| !is_new(seen, change.contract));
     }
     found
+}
+
+/// A set-up that writes the same account into several variables is one change: the one that replaced somebody.
+fn one_variable_each(found: &mut Vec<Change>) {
+    let variables = found.iter().filter(|change| change.kind == Kind::Variable);
+    let replaced = |change: &Change| change.before.is_some_and(|before| !before.is_zero());
+    let mut told: Vec<Change> = Vec::new();
+    for change in variables {
+        match told.iter_mut().find(|known| known.contract == change.contract && known.gained == change.gained) {
+            // The lowest slot breaks ties: writes come in no particular order.
+            Some(known) if (!replaced(change), change.slot) < (!replaced(known), known.slot) => *known = change.clone(),
+            Some(_) => {}
+            None => told.push(change.clone()),
+        }
+    }
+    found.retain(|change| change.kind != Kind::Variable || told.contains(change));
 }
 
 /// Whether `contract` came into being in this transaction.
@@ -168,7 +185,12 @@ fn change_of(seen: &Seen<'_>, write: &StorageWrite) -> Option<Change> {
     }
     if write.slot < PLAIN_SLOTS {
         let (actor, replaced) = taken_by_actor(seen, write)?;
-        return change(Kind::Variable, "a variable now names the sender", Some(actor), Some(replaced));
+        return change(
+            Kind::Variable,
+            "a variable now names the sender or a contract of his",
+            Some(actor),
+            Some(replaced),
+        );
     }
     None
 }
