@@ -1,3 +1,5 @@
+//! What the configuration accepts, and how it names every mistake.
+
 use std::ffi::OsString;
 
 use super::*;
