@@ -257,7 +257,8 @@ impl From<&Seen<'_>> for Learnt {
             if net == cofferdam_types::Signed::default() {
                 continue;
             }
-            let one_sided = !lost.is_zero() && seen.exchange(flow).is_one_sided();
+            // Where no balance is known no share is either; forged tokens by the thousand end here.
+            let one_sided = flow.held.is_some() && !lost.is_zero() && seen.exchange(flow).is_one_sided();
             flows.push((flow.asset, net, if one_sided { lost } else { alloy_primitives::U256::ZERO }));
         }
         let mut habits = vec![Habit::Sender(seen.execution.transaction.from)];

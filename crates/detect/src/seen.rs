@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{
-    Asset, CallKind, Effects, Evidence, Execution, Finding, FindingId, Harm, Level, Missing, Module, Severity,
+    Asset, Call, CallKind, Effects, Evidence, Execution, Finding, FindingId, Harm, Level, Missing, Module, Severity,
     StorageWrite, Watchlist,
 };
 
@@ -141,6 +141,30 @@ impl<'a> Seen<'a> {
         flow.net.saturating_add(minted).loss().min(flow.net.loss())
     }
 
+    /// Whether the module is known to deal in `asset`. Anybody can make a token that claims, by events and by balances,
+    /// to have been taken from the module: that may raise an alert and must never cause a stop.
+    ///
+    /// Known are the native coin, what the module issues, what its settings name and, where they name nothing, tokens
+    /// that a contract of the module itself calls in this transaction and that did not come into being in it.
+    pub fn deals_in(&self, asset: Asset) -> bool {
+        let Some(token) = asset.token() else { return true };
+        let named = self.module.assets.iter().any(|known| known.token() == Some(token));
+        let limited =
+            self.settings.outflow.limits.iter().any(|limit| limit.asset.is_some_and(|name| name.names(asset)));
+        if named || limited || self.member(token) {
+            return true;
+        }
+        if !self.module.assets.is_empty() {
+            return false;
+        }
+        let calls = &self.effects().calls;
+        let is_called = |call: &Call| {
+            call.effective && call.callee == token && call.kind == CallKind::Call && self.member(call.caller)
+        };
+        let is_new = |call: &Call| call.callee == token && matches!(call.kind, CallKind::Create | CallKind::Create2);
+        calls.iter().any(is_called) && !calls.iter().any(is_new)
+    }
+
     /// What came back for `loss`.
     pub fn exchange(&self, loss: &Flow) -> Exchange {
         let (mut little, mut strange) = (false, false);
@@ -207,7 +231,7 @@ impl<'a> Seen<'a> {
             })
         };
         let receives = |movement: &cofferdam_types::Movement| self.member(movement.from) && is_new(movement.to);
-        let calls = |call: &cofferdam_types::Call| {
+        let calls = |call: &Call| {
             call.effective
                 && call.kind != CallKind::StaticCall
                 && self.member(call.callee)
@@ -255,9 +279,10 @@ impl<'a> Seen<'a> {
         self.changes.get_or_init(|| authority_change::changes(self))
     }
 
-    /// Material losses, largest share first, as harm.
+    /// Material losses of what the module is known to deal in, largest share first, as harm.
     pub fn harm(&self) -> Vec<Harm> {
-        let mut losses: Vec<&Flow> = self.losses().filter(|flow| !Self::lost_of_holdings(flow).is_zero()).collect();
+        let counts = |flow: &&Flow| !Self::lost_of_holdings(flow).is_zero() && self.deals_in(flow.asset);
+        let mut losses: Vec<&Flow> = self.losses().filter(counts).collect();
         losses.sort_by_key(|flow| std::cmp::Reverse(self.share_bps(flow)));
         losses.into_iter().map(|flow| self.harm_of(flow, Self::lost_of_holdings(flow))).collect()
     }
@@ -288,7 +313,12 @@ impl<'a> Seen<'a> {
         held.filter_map(|check| {
             let amount = check.after.or(check.before)?;
             let least = if check.asset == Asset::Native { floor } else { U256::from(ROUNDING_UNITS) };
-            (amount >= least).then_some(Harm { asset: check.asset, account: check.account, amount, at_risk: true })
+            (amount >= least && self.deals_in(check.asset)).then_some(Harm {
+                asset: check.asset,
+                account: check.account,
+                amount,
+                at_risk: true,
+            })
         })
         .collect()
     }

@@ -42,6 +42,9 @@ pub(crate) struct Case {
 struct ModuleDraft {
     id: ModuleId,
     contracts: Vec<Address>,
+    /// What people say that it holds.
+    #[serde(default)]
+    assets: Vec<AssetText>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,7 +181,7 @@ impl Case {
         let module = |draft: &ModuleDraft| Module {
             id: draft.id.clone(),
             contracts: draft.contracts.clone(),
-            assets: Vec::new(),
+            assets: draft.assets.iter().map(AssetText::asset).collect(),
         };
         Arc::new(Watchlist::new(self.modules.iter().map(module).collect()))
     }

@@ -14,6 +14,10 @@ use crate::{
 /// The first limit that `flow` exceeds.
 pub(super) fn exceeded(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said> {
     let limit = limit_for(&seen.settings.outflow.limits, flow.asset)?;
+    // A limit for every asset is not for what strangers' tokens claim.
+    if limit.asset.is_none() && !seen.deals_in(flow.asset) {
+        return None;
+    }
     // NFTs have no known holdings, so shares of them never apply; amounts count items.
     let lost = Seen::lost_of_holdings(flow).max(if flow.held.is_none() { flow.net.loss() } else { U256::ZERO });
     let over_share = |part: U256, whole: Option<U256>, share: Option<cofferdam_types::Bps>| {

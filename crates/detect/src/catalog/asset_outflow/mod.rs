@@ -79,7 +79,7 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
         Exchange::Strange | Exchange::Booked | Exchange::Assets => rules.exchanged_alert_bps,
     };
     let anomaly = (exchange.is_one_sided() && reaches(lost, held, rules.one_sided_stop_bps))
-        .then(|| anomaly(seen, history))
+        .then(|| anomaly(seen, history).filter(|_| seen.deals_in(flow.asset)))
         .flatten();
     let level = match anomaly {
         Some(_) => Level::Stop,
@@ -228,6 +228,9 @@ fn evidence(seen: &Seen<'_>, flow: &Flow, exchange: Exchange) -> Vec<Evidence> {
     ];
     for gain in seen.flows.iter().filter(|gain| !gain.net.gain().is_zero()).take(4) {
         evidence.push(Evidence::new("came in", format!("{} of {}", gain.net.gain(), gain.asset)));
+    }
+    if !seen.deals_in(flow.asset) {
+        evidence.push(Evidence::new("doubt", "the module is not known to deal in this token: its claims stop nothing"));
     }
     if flow.unchecked {
         evidence.push(Evidence::new("doubt", "the token did not answer for its balances: these are its own claims"));

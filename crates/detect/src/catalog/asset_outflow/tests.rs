@@ -11,7 +11,7 @@ const ZERO: &str = "0x0000000000000000000000000000000000000000";
 /// `amount` of the 1,000,000 tokens that the vault holds go to the user for nothing.
 fn outflow(amount: u64) -> Value {
     json!({
-        "modules": [{ "id": "vault", "contracts": ["@vault", "@reserve"] }],
+        "modules": [{ "id": "vault", "contracts": ["@vault", "@reserve"], "assets": ["@token", "@nft"] }],
         "transactions": [withdrawal(1_000_000, amount)],
     })
 }
@@ -43,6 +43,24 @@ fn a_share_for_nothing_and_a_counterparty_born_for_it_are_a_stop() {
     let call = case["transactions"][0]["call"].clone();
     case["transactions"][0]["call"] = json!({ "kind": "Create", "to": "@attack", "calls": [call] });
     assert_eq!(level(ID, case), Some(Level::Stop));
+}
+
+#[test]
+fn a_token_that_strangers_made_alerts_and_never_stops() {
+    let mut case = outflow(1_000_000);
+    case["transactions"][0]["call"] = json!({ "kind": "Create", "to": "@attack", "calls": [
+        { "to": "@vault", "function": "poke()" }, { "to": "@token", "function": "pretend()" },
+    ] });
+    case["modules"][0]["assets"] = json!(["@coin"]);
+    assert_eq!(level(ID, case.clone()), Some(Level::Alert), "people named what the vault holds, and this is not it");
+    case["modules"][0]["assets"] = json!([]);
+    assert_eq!(level(ID, case.clone()), Some(Level::Alert), "nobody named anything, but the vault never called it");
+    assert_eq!(level(ID, with_limit(case.clone(), json!({ "per_transaction_bps": 100 }))), Some(Level::Alert));
+    let own_call = json!([{ "to": "@token", "function": "transfer(address,uint256)" }]);
+    case["transactions"][0]["call"]["calls"][0]["calls"] = own_call;
+    assert_eq!(level(ID, case.clone()), Some(Level::Stop), "the vault itself pays it out");
+    case["transactions"][0]["call"]["calls"][1]["kind"] = json!("Create");
+    assert_eq!(level(ID, case), Some(Level::Alert), "the token came into being for it");
 }
 
 #[test]

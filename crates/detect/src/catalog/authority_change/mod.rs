@@ -197,7 +197,8 @@ fn rewrites_setup(seen: &Seen<'_>, change: &Change) -> bool {
 fn is_looted(seen: &Seen<'_>) -> bool {
     seen.losses().any(|flow| {
         let share = seen.settings.outflow.one_sided_stop_bps;
-        flow.held.is_some_and(|held| reaches(Seen::lost_of_holdings(flow), held, share))
+        seen.deals_in(flow.asset)
+            && flow.held.is_some_and(|held| reaches(Seen::lost_of_holdings(flow), held, share))
             && seen.exchange(flow).is_one_sided()
     })
 }

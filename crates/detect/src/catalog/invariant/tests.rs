@@ -16,7 +16,7 @@ fn case(rules: Value, before: Value, after: Value) -> Value {
         invariant[key] = value.clone();
     }
     json!({
-        "modules": [{ "id": "vault", "contracts": ["@vault"] }],
+        "modules": [{ "id": "vault", "contracts": ["@vault"], "assets": ["@token"] }],
         "settings": { "modules": [{ "module": "vault", "invariants": [invariant] }] },
         "transactions": [{
             "from": "@user",
@@ -96,7 +96,7 @@ fn an_answer_out_of_its_type_is_no_answer() {
 #[test]
 fn another_module_does_not_pay_for_it() {
     let mut case = case(json!({ "min": "10" }), json!(5), json!(5));
-    case["modules"] = json!([{ "id": "vault", "contracts": ["@vault"] }, { "id": "other", "contracts": ["@other"] }]);
+    case["modules"] = json!([{ "id": "vault", "contracts": ["@vault"], "assets": ["@token"] }, { "id": "other", "contracts": ["@other"] }]);
     case["transactions"][0]["call"]["to"] = json!("@other");
     assert_eq!(level(ID, case), None);
 }

@@ -113,9 +113,10 @@ impl Detector for ReEntry {
         let reentries = seen.reentries();
         let Some(first) = reentries.first() else { return Vec::new() };
         let losses = seen.losses().filter(|flow| !Seen::lost_of_holdings(flow).is_zero());
-        let Some((exchange, _, worst)) = losses
-            .map(|flow| (seen.exchange(flow), seen.share_bps(flow), flow))
-            .max_by_key(|(exchange, share, flow)| (!flow.issued, exchange.is_one_sided(), *share))
+        let Some((exchange, _, worst)) =
+            losses.map(|flow| (seen.exchange(flow), seen.share_bps(flow), flow)).max_by_key(
+                |(exchange, share, flow)| (seen.deals_in(flow.asset), !flow.issued, exchange.is_one_sided(), *share),
+            )
         else {
             return Vec::new();
         };
@@ -127,7 +128,13 @@ impl Detector for ReEntry {
             // A token that sells fees out of its own stock calls a pool that calls it back: nobody's deposit leaves.
             (true, false) if worst.issued => Level::Notice,
             (true, true) if worst.issued => return Vec::new(),
-            (true, false) if reached(seen.settings.reentry.one_sided_stop_bps) => Level::Stop,
+            (true, false) if reached(seen.settings.reentry.one_sided_stop_bps) => {
+                if seen.deals_in(worst.asset) {
+                    Level::Stop
+                } else {
+                    Level::Alert
+                }
+            }
             (true, true) if reached(seen.settings.outflow.one_sided_alert_bps) => Level::Alert,
             (true, false) if worst.held.is_none() => Level::Alert,
             (false, false) if large => Level::Alert,

@@ -10,7 +10,7 @@ use crate::testbed::level;
 /// tokens are left, and `extra` goes before.
 fn case(inner: Value, after: u64) -> Value {
     json!({
-        "modules": [{ "id": "vault", "contracts": ["@vault", "@sister"] }],
+        "modules": [{ "id": "vault", "contracts": ["@vault", "@sister"], "assets": ["@token"] }],
         "transactions": [{
             "from": "@thief",
             "call": { "to": "@attack", "function": "run()", "calls": [
