@@ -21,6 +21,7 @@ enum Command {
     /// Checks a configuration, with its environment variables, keys and limits, and names every mistake.
     Check {
         /// The configuration.
+        #[arg(default_value = "cofferdam.toml")]
         file: PathBuf,
     },
     /// Prints the JSON Schema of the configuration.

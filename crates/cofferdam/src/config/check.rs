@@ -133,7 +133,16 @@ impl Check<'_> {
     /// An address that stands in the file or in a variable.
     fn address(&mut self, table: &str, url: Option<&String>, url_env: Option<&String>) -> Option<(String, String)> {
         match (url, url_env) {
-            (Some(url), None) => Some((format!("{table}.url"), url.clone())),
+            (Some(url), None) => {
+                let field = format!("{table}.url");
+                if holds_key(url) {
+                    let expected = "seems to hold a password or key: keep the address in an environment variable and \
+                                    name that with `url_env`";
+                    self.mistake(Mistake::new(field, expected));
+                    return None;
+                }
+                Some((field, url.clone()))
+            }
             (None, Some(name)) => {
                 let field = format!("{table}.url_env");
                 Some((field.clone(), self.variable(field, name)?))
@@ -197,14 +206,58 @@ impl Check<'_> {
     fn settings(&mut self, file: &File, watch: &Arc<Watchlist>) -> Settings {
         let history =
             HistorySettings { reorg_depth_blocks: file.follow.reorg_depth_blocks, ..HistorySettings::default() };
-        // One by one: the room tells its first mistake only.
         for (index, entry) in file.modules.iter().enumerate() {
-            let alone = Settings { modules: vec![settings(entry)], history: history.clone(), ..Settings::default() };
-            if let Err(error) = Detection::new(watch.clone(), &alone) {
-                self.mistake(Mistake::new(format!("module[{index}]"), error.to_string()));
-            }
+            self.module_settings(&format!("module[{index}]"), settings(entry), &history, watch);
         }
         Settings { modules: file.modules.iter().map(settings).collect(), history, ..Settings::default() }
+    }
+
+    /// The room tells its first mistake only, so it is asked about one entry at a time, and then about all together.
+    fn module_settings(
+        &mut self,
+        table: &str,
+        whole: ModuleSettings,
+        history: &HistorySettings,
+        watch: &Arc<Watchlist>,
+    ) {
+        let mut bare = whole.clone();
+        (bare.outflow.limits, bare.invariants, bare.allow) = (Vec::new(), Vec::new(), Vec::new());
+        let with = |change: &dyn Fn(&mut ModuleSettings)| {
+            let mut one = bare.clone();
+            change(&mut one);
+            one
+        };
+        let mut parts = vec![(table.to_owned(), bare.clone())];
+        for (index, limit) in whole.outflow.limits.iter().enumerate() {
+            let one = with(&|it| it.outflow.limits.push(limit.clone()));
+            parts.push((format!("{table}.outflow.limits[{index}]"), one));
+        }
+        for (index, invariant) in whole.invariants.iter().enumerate() {
+            parts.push((format!("{table}.invariants[{index}]"), with(&|it| it.invariants.push(invariant.clone()))));
+        }
+        for (index, allowed) in whole.allow.iter().enumerate() {
+            parts.push((format!("{table}.allow[{index}]"), with(&|it| it.allow.push(allowed.clone()))));
+        }
+        let before = self.mistakes.len();
+        for (field, one) in parts {
+            self.judged_by(field, one, history, watch);
+        }
+        if self.mistakes.len() == before {
+            self.judged_by(table.to_owned(), whole, history, watch);
+        }
+    }
+
+    fn judged_by(
+        &mut self,
+        field: String,
+        settings: ModuleSettings,
+        history: &HistorySettings,
+        watch: &Arc<Watchlist>,
+    ) {
+        let alone = Settings { modules: vec![settings], history: history.clone(), ..Settings::default() };
+        if let Err(error) = Detection::new(watch.clone(), &alone) {
+            self.mistake(Mistake::new(field, error.to_string()));
+        }
     }
 
     fn guardians(&mut self, file: &File) -> BTreeMap<String, Guardian> {
@@ -260,6 +313,18 @@ impl Check<'_> {
         }
         Some(setup(guardians, limits))
     }
+}
+
+/// Whether an address carries a login, or a part that is long and mixed enough to be a key of a hosted endpoint.
+fn holds_key(address: &str) -> bool {
+    let Ok(url) = Url::parse(address) else { return false };
+    let key_like = |part: &str| {
+        let has = |kind: fn(&u8) -> bool| part.as_bytes().iter().any(kind);
+        part.len() >= 20 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    };
+    let in_path = url.path_segments().is_some_and(|mut parts| parts.any(key_like));
+    let in_query = url.query_pairs().any(|(_, value)| key_like(&value));
+    url.password().is_some() || !url.username().is_empty() || in_path || in_query
 }
 
 /// Each lever is tried this often: often enough that a lost role is known within minutes, on chains of any speed.

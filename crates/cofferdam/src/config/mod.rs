@@ -1,7 +1,8 @@
 //! `cofferdam.toml`: what is guarded, by whom, and who is told. Every mistake in it is found at once.
 //!
 //! ```text
-//! text ─▶ TOML ─▶ schema (structure) ─▶ File ─▶ check (meaning, environment, keys) ─▶ Ready
+//! text ─▶ places (TOML, lines) ─▶ content (secrets, checksums)
+//!                              └▶ schema (structure) ─▶ File ─▶ check (meaning, environment, keys) ─▶ Ready
 //! ```
 //! Start at [`load`]. The schema is published by `cofferdam config schema`.
 //!
@@ -9,6 +10,8 @@
 //! key and are never in a message either. Limits on what the machine may do stand in a file of their own.
 
 mod check;
+mod content;
+mod places;
 mod rehearsal;
 mod schema;
 
@@ -26,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::Ready;
+use content::withhold;
 pub use schema::schema;
 
 /// Looks up an environment variable.
@@ -176,11 +180,14 @@ impl Default for Follow {
     }
 }
 
-/// One thing that is wrong.
+/// One thing that is wrong. Whatever it says, it holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
-    /// Where: `module[0].contracts[1]`.
+    /// Where: `module[0].contracts[1]`; empty for the file as a whole.
     pub field: String,
+    /// The line on which the field, or what should contain it, stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// What stands there; absent where nothing does, or where it may be secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
@@ -190,17 +197,23 @@ pub struct Mistake {
 
 impl Mistake {
     pub(crate) fn new(field: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { field: field.into(), seen: None, expected: expected.into() }
+        let (field, expected) = (withhold(&field.into()), withhold(&expected.into()));
+        Self { field, line: None, seen: None, expected }
     }
 
     pub(crate) fn seeing(self, seen: impl std::fmt::Display) -> Self {
-        Self { seen: Some(crate::printable::shortened(&seen.to_string(), 80)), ..self }
+        Self { seen: Some(crate::printable::shortened(&withhold(&seen.to_string()), 80)), ..self }
     }
 }
 
 impl std::fmt::Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: ", self.field)?;
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
         match &self.seen {
             Some(seen) => write!(f, "`{seen}`: {}", self.expected),
             None => f.write_str(&self.expected),
@@ -216,25 +229,44 @@ pub fn load(path: &Path, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
     let whole = |reason: String| vec![Mistake::new(path.display().to_string(), reason)];
     let bytes = std::fs::read(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| whole("is not UTF-8 text".to_owned()))?;
-    check::ready(parse(text)?, keccak256(&bytes), env)
+    take(text, env)
 }
 
-/// Takes the text of a configuration whose structure is right.
+/// Takes the text of a configuration.
 ///
 /// # Errors
-/// Every structural mistake.
-pub fn parse(text: &str) -> Result<File, Vec<Mistake>> {
-    let value: serde_json::Value = toml::from_str(text).map_err(|error| {
-        // The error's own display quotes the line, and the line may hold an address with a key.
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count().saturating_add(1);
-        vec![Mistake::new(format!("line {line}"), error.message().to_owned())]
-    })?;
-    let mistakes = schema::structural(&value);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    serde_json::from_value(value).map_err(|error| vec![Mistake::new("file", error.to_string())])
+/// As [`load`].
+fn take(text: &str, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
+    let (value, places) = places::read(text)?;
+    let found = content::mistakes(&value);
+    let mut mistakes = match structured(&value) {
+        // The rooms may quote what they are given: they are not asked about a file with secrets in it.
+        Ok(file) if found.secrets.is_empty() => match check::ready(file, keccak256(text), env) {
+            Ok(ready) if found.checksums.is_empty() => return Ok(ready),
+            Ok(_) => Vec::new(),
+            Err(mistakes) => mistakes,
+        },
+        Ok(_) => Vec::new(),
+        Err(mistakes) => mistakes,
+    };
+    mistakes.retain(|mistake| found.secrets.iter().all(|secret| secret.field != mistake.field));
+    mistakes.extend(found.secrets.into_iter().chain(found.checksums));
+    places.locate(&mut mistakes);
+    mistakes.dedup();
+    Err(mistakes)
+}
+
+/// The file, where its structure is right.
+fn structured(value: &serde_json::Value) -> Result<File, Vec<Mistake>> {
+    let mistakes = schema::structural(value);
+    if mistakes.is_empty() { schema::typed(value) } else { Err(mistakes) }
+}
+
+/// The path of `key` inside `path`.
+fn inside(path: &str, key: &str) -> String {
+    // Withheld first: what is shortened is not known as a secret any more.
+    let key = crate::printable::shortened(&withhold(key), 60);
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 #[cfg(test)]
