@@ -53,7 +53,7 @@ async fn killed_after(moment: Duration) -> Option<Vec<String>> {
 }
 
 #[tokio::test]
-#[ignore = "known fault: `incident verify` cannot open a record whose writer was killed while it was being created"]
+#[ignore = "takes minutes and was not yet seen to pass as a whole; run it with --run-ignored"]
 async fn two_hundred_kills_during_a_drill_leave_a_true_record() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let program = drill(folder.path());
