@@ -3,11 +3,12 @@
 //! Results go to standard output, everything else to standard error. Exit code 0: done; 1: the answer is "no" or a
 //! finding stands; 2: bad input; 3: the outside failed.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, config, drill, incident, simulate, watch};
+use crate::commands::{bench, config, drill, incident, record, simulate, watch};
 
 /// Incident handling for DeFi protocols: see the exploit before it is final, seal the module, keep the record.
 #[derive(Debug, Parser)]
@@ -30,6 +31,8 @@ enum Command {
     Config(config::Arguments),
     /// Run cases on disk: exactness, speed beside plain revm, and what was flagged.
     Bench(bench::Arguments),
+    /// Write blocks of a node as cases, with all the state that they read.
+    Record(record::Arguments),
     /// What a transaction of a case would do, explained.
     Simulate(simulate::Arguments),
     /// Read the incident record, and check it.
@@ -52,6 +55,8 @@ pub enum Failure {
     Input(eyre::Report),
     /// Something outside failed: exit code 3.
     Outside(eyre::Report),
+    /// Whoever read standard output has seen enough, as `head` does: no failure, exit code 0.
+    ReaderGone,
 }
 
 impl Failure {
@@ -76,12 +81,14 @@ pub fn main() -> ExitCode {
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, json),
         Command::Bench(arguments) => bench::run(&arguments, json),
+        Command::Record(arguments) => record::run(&arguments, json),
         Command::Simulate(arguments) => simulate::run(&arguments, json),
         Command::Incident(arguments) => incident::run(&arguments, json),
     };
     match done {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Err(Failure::Input(error)) => {
             anstream::eprintln!("error: {error}");
             ExitCode::from(2)
@@ -96,9 +103,18 @@ pub fn main() -> ExitCode {
 /// Prints a JSON document on standard output.
 ///
 /// # Errors
-/// [`Failure::Outside`] when it cannot be written.
+/// As [`print_line`].
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(Failure::outside)?;
-    anstream::println!("{text}");
-    Ok(())
+    print_line(serde_json::to_string_pretty(value).map_err(Failure::outside)?)
+}
+
+/// Prints a line of the result on standard output.
+///
+/// # Errors
+/// [`Failure::Outside`] when it cannot be written, [`Failure::ReaderGone`] when nobody reads on.
+pub fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(anstream::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone),
+        done => done.map_err(Failure::outside),
+    }
 }

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use cofferdam_types::UnixMillis;
+
 /// `text` with control characters, direction marks and invisible characters written as `<U+202E>`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_treacherous) {
@@ -57,6 +59,43 @@ pub fn without_long_hashes(text: &str) -> String {
     short
 }
 
+/// `text` made printable and broken at spaces into lines of at most `width` characters; a longer word stands alone.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace().map(printable) {
+        let fits = |line: &String| line.chars().count().saturating_add(word.chars().count()).saturating_add(1) <= width;
+        match lines.last_mut() {
+            Some(line) if fits(line) => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word.into_owned()),
+        }
+    }
+    lines
+}
+
+/// A time of day, UTC, to the second: `2026-11-23 11:55:01`.
+#[expect(clippy::arithmetic_side_effects, reason = "four-digit years keep every term far inside 64 bits")]
+pub fn utc(at: UnixMillis) -> String {
+    let seconds = at.seconds();
+    // The last second of the year 9999.
+    if seconds > 253_402_300_799 {
+        return format!("{} ms", at.0);
+    }
+    // Howard Hinnant's days-to-civil, in eras of 400 years that begin on 1 March.
+    let day = seconds / 86_400 + 719_468;
+    let (era, of_era) = (day / 146_097, day % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}")
+}
+
 fn is_treacherous(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -91,5 +130,20 @@ mod tests {
         let (hash, address) = ("ab".repeat(32), "cd".repeat(20));
         let text = format!("0x{hash} by 0x{address}, 0x, 0xü");
         assert_eq!(without_long_hashes(&text), format!("0xabab..abab by 0x{address}, 0x, 0xü"));
+    }
+
+    #[test]
+    fn times_of_day_hold_over_leap_days_and_the_ends_of_the_range() {
+        let shown = |seconds: u64| utc(UnixMillis(seconds.saturating_mul(1_000)));
+        assert_eq!(shown(0), "1970-01-01 00:00:00");
+        assert_eq!(shown(951_827_696), "2000-02-29 12:34:56");
+        assert_eq!(shown(1_709_251_199), "2024-02-29 23:59:59");
+        assert_eq!(shown(253_402_300_799), "9999-12-31 23:59:59");
+        assert_eq!(utc(UnixMillis(u64::MAX)), "18446744073709551615 ms");
+    }
+
+    #[test]
+    fn wrapping_keeps_long_words_whole() {
+        assert_eq!(wrapped("a bb\nccc incomprehensible d", 6), ["a bb", "ccc", "incomprehensible", "d"]);
     }
 }

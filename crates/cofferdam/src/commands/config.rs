@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::cli::{Answer, Failure, print_json};
+use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::config::{self, Mistake};
 use crate::printable::printable;
 
@@ -50,14 +50,14 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             match &checked {
                 Ok(ready) if !json => {
                     let mode = if ready.responder.limits.is_some() { "acts within its limits" } else { "shadow mode" };
-                    anstream::println!(
+                    print_line(format_args!(
                         "{}: ok: chain {}, {} endpoints, {} modules, {} levers, {mode}",
                         file.display(),
                         ready.file.chain.id,
                         ready.endpoints.len(),
                         ready.file.modules.len(),
                         ready.file.levers.len()
-                    );
+                    ))?;
                 }
                 Ok(_) => {}
                 Err(mistakes) => return Err(refused(mistakes)),

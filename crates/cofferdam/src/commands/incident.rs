@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use cofferdam_incident::{Store, Summary, Timeline, verify};
-use cofferdam_types::IncidentId;
+use cofferdam_incident::{Store, Summary, Timeline, VerifyError, verify};
 use cofferdam_types::primitives::B256;
+use cofferdam_types::{IncidentId, IncidentState, ModuleId};
+use comfy_table::{Table, presets};
 
-use crate::cli::{Answer, Failure, print_json};
-use crate::printable::shortened;
+use crate::cli::{Answer, Failure, print_json, print_line};
+use crate::printable::{printable, shortened, utc, without_long_hashes, wrapped};
 use crate::telemetry::SystemClock;
 
 /// Arguments of `incident`.
@@ -50,6 +51,9 @@ enum Command {
     },
 }
 
+/// Columns of the text of an event.
+const TEXT: usize = 72;
+
 /// Runs the command. `verify` answers "no" when the record does not hold.
 ///
 /// # Errors
@@ -59,9 +63,9 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
         Command::List { database } => {
             let incidents = open(database)?.incidents().map_err(Failure::outside)?;
             if json {
-                print_json(&incidents)?;
+                print_json(&incidents)?
             } else {
-                incidents.iter().for_each(|incident| anstream::println!("{}", line(incident)));
+                print_list(&incidents)?
             }
             Ok(Answer::Yes)
         }
@@ -70,31 +74,33 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             let timeline = timeline
                 .ok_or_else(|| Failure::input(format!("there is no incident `{}`", shortened(incident, 60))))?;
             if json {
-                print_json(&timeline)?;
+                print_json(&timeline)?
             } else {
-                print_timeline(&timeline);
+                print_timeline(&timeline)?
             }
             Ok(Answer::Yes)
         }
         Command::Export { database, incident } => {
             let incident = incident.clone().map(IncidentId);
             let lines = open(database)?.export(incident.as_ref()).map_err(Failure::input)?;
-            lines.iter().for_each(|line| anstream::println!("{line}"));
+            lines.iter().try_for_each(print_line)?;
             Ok(Answer::Yes)
         }
         Command::Verify { path, noted } => match verify(path, *noted) {
             Ok(verified) if json => print_json(&verified).map(|()| Answer::Yes),
             Ok(verified) => {
                 let (included, events) = (verified.included, verified.events);
-                anstream::println!("the record holds: {included} of {events} events checked, head {}", verified.head);
+                let head = verified.head;
+                print_line(format_args!("the record holds: {included} of {events} events checked, head {head}"))?;
                 Ok(Answer::Yes)
             }
+            Err(error @ VerifyError::Unreadable { .. }) => Err(Failure::input(error)),
+            Err(error) if json => {
+                print_json(&serde_json::json!({ "holds": false, "reason": error.to_string() }))?;
+                Ok(Answer::No)
+            }
             Err(error) => {
-                if json {
-                    print_json(&serde_json::json!({ "holds": false, "reason": error.to_string() }))?;
-                } else {
-                    anstream::println!("the record does not hold: {error}");
-                }
+                print_line(format_args!("the record does not hold: {}", printable(&error.to_string())))?;
                 Ok(Answer::No)
             }
         },
@@ -105,18 +111,73 @@ fn open(database: &std::path::Path) -> Result<Store, Failure> {
     Store::open_read_only(database, Arc::new(SystemClock::start())).map_err(Failure::input)
 }
 
-fn line(incident: &Summary) -> String {
-    let modules: Vec<&str> = incident.modules.iter().map(cofferdam_types::ModuleId::as_str).collect();
-    let level = incident.level.map(|level| level.to_string()).unwrap_or_else(|| "-".to_owned());
-    let state = format!("{:?}", incident.state).to_lowercase();
-    let withdrawn = if incident.withdrawn { " (withdrawn)" } else { "" };
-    let id = &incident.id;
-    format!("{id:<16}  {level:<6}  {state:<10}{withdrawn}  {:<24}  {} findings", modules.join(","), incident.findings)
+fn print_list(incidents: &[Summary]) -> Result<(), Failure> {
+    if incidents.is_empty() {
+        return print_line("no incidents");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["incident", "state", "level", "opened (UTC)", "modules", "findings", "done"]);
+    for incident in incidents {
+        table.add_row([
+            incident.id.to_string(),
+            state(incident),
+            incident.level.map_or_else(|| "-".to_owned(), |level| level.to_string()),
+            utc(incident.opened_at),
+            shortened(&modules(incident), 40),
+            format!("{} of {} stand", incident.standing, incident.findings),
+            shortened(&actions(incident), 40),
+        ]);
+    }
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
+    table.lines().try_for_each(|line| print_line(line.trim_end()))
 }
 
-fn print_timeline(timeline: &Timeline) {
-    anstream::println!("{}", line(&timeline.summary));
-    for entry in &timeline.entries {
-        anstream::println!("{:>6}  {:>15} ms  {}", entry.sequence, entry.at.0, shortened(&entry.text, 160));
+fn print_timeline(timeline: &Timeline) -> Result<(), Failure> {
+    let incident = &timeline.summary;
+    let closed = incident.closed_at.map_or_else(String::new, |at| format!(", closed {}", utc(at)));
+    let level = incident.level.map_or_else(|| "no finding".to_owned(), |level| level.to_string());
+    print_line(format_args!("incident  {}, {}, {level}", incident.id, state(incident)))?;
+    print_line(format_args!("opened    {} UTC{closed}", utc(incident.opened_at)))?;
+    print_line(format_args!("modules   {}", modules(incident)))?;
+    print_line(format_args!("findings  {}, {} of them stand", incident.findings, incident.standing))?;
+    for loss in &incident.losses {
+        print_line(format_args!("lost      {} of {}, by {}", loss.amount, loss.asset, loss.module))?;
     }
+    print_line(format_args!("done      {}", actions(incident)))?;
+    print_line("")?;
+    for entry in &timeline.entries {
+        let mut lines = wrapped(&without_long_hashes(&entry.text), TEXT).into_iter();
+        let first = lines.next().unwrap_or_default();
+        print_line(format_args!("{:>6}  {}  {first}", entry.sequence, utc(entry.at)))?;
+        lines.try_for_each(|line| print_line(format_args!("{:29}{line}", "")))?;
+    }
+    Ok(())
+}
+
+fn state(incident: &Summary) -> String {
+    let word = match incident.state {
+        IncidentState::Open => "open",
+        IncidentState::Triaged => "triaged",
+        IncidentState::Contained => "contained",
+        IncidentState::Recovering => "recovering",
+        IncidentState::Closed => "closed",
+    };
+    if incident.withdrawn { format!("{word} (withdrawn)") } else { word.to_owned() }
+}
+
+fn modules(incident: &Summary) -> String {
+    let names: Vec<&str> = incident.modules.iter().map(ModuleId::as_str).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+}
+
+fn actions(incident: &Summary) -> String {
+    let actions: Vec<String> = incident
+        .actions
+        .iter()
+        .map(|action| printable(&format!("{} {}", action.lever, action.step)).into_owned())
+        .collect();
+    if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") }
 }

@@ -4,5 +4,6 @@ pub mod bench;
 pub mod config;
 pub mod drill;
 pub mod incident;
+pub mod record;
 pub mod simulate;
 pub mod watch;

@@ -10,7 +10,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::amount::percent;
 use super::report::{DrillReport, EventKind, Lane, Loss, Run, TimelineEvent};
-use crate::printable::{shortened, without_long_hashes};
+use crate::printable::{shortened, without_long_hashes, wrapped};
 
 /// Columns that everything fits into.
 pub const WIDTH: u16 = 100;
@@ -226,22 +226,6 @@ fn style_of_outcome(run: &Run) -> Style {
         Outcome::Lost => AnsiColor::Red,
     };
     Style::new().fg_color(Some(colour.into())).bold()
-}
-
-/// `text` broken at spaces into lines of at most `width` characters; a longer word stands alone.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in crate::printable::printable(text).split_whitespace() {
-        let fits = |line: &String| line.chars().count().saturating_add(word.chars().count()).saturating_add(1) <= width;
-        match lines.last_mut() {
-            Some(line) if fits(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

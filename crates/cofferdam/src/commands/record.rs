@@ -1,0 +1,154 @@
+//! `record`: writes whole blocks of a node as cases, with all the state that they read, to be run again offline.
+//!
+//! What has been written is listed in the folder's manifest even when a later block fails. Nothing is guessed: a block
+//! that the node cannot trace is not written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use cofferdam_chain::case::{Case, CaseError, Manifest, Recorder};
+use cofferdam_chain::{Endpoint, EndpointOptions, Node, NodeOptions};
+use cofferdam_evm::{Rules, spec_name, spec_named};
+use cofferdam_types::BlockNumber;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::cli::{Answer, Failure, print_json, print_line};
+
+/// Where the blocks lie below the folder.
+const BLOCKS: &str = "blocks";
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Address of the node; addresses often contain a key, so the variable is the better place for it.
+    #[arg(long, env = "COFFERDAM_NODE_URL", hide_env_values = true)]
+    node: String,
+    /// The first block.
+    #[arg(long)]
+    from: u64,
+    /// The last block.
+    #[arg(long)]
+    to: u64,
+    /// Folder for the cases; blocks that it holds already are written anew.
+    #[arg(long, default_value = "cases")]
+    out: PathBuf,
+    /// The hard fork of all these blocks. Absent: mainnet's own schedule on chain 1, else the newest known.
+    #[arg(long)]
+    hardfork: Option<String>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// The block.
+    pub number: u64,
+    /// The file, below the folder.
+    pub file: PathBuf,
+    /// Transactions in it.
+    pub transactions: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure::Input`] for a range or folder that cannot be used, [`Failure::Outside`] when the node cannot tell
+/// everything that a case needs.
+pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
+    let (from, to) = (arguments.from, arguments.to);
+    if from == 0 || from > to {
+        return Err(Failure::input(format!(
+            "--from {from} --to {to}: expected 1 or more, and the first not after the last"
+        )));
+    }
+    let spec =
+        match &arguments.hardfork {
+            None => None,
+            Some(name) => {
+                let spec = spec_named(name);
+                Some(spec.ok_or_else(|| {
+                    Failure::input(format!("--hardfork {name}: expected the name of one like `prague`"))
+                })?)
+            }
+        };
+    let endpoint = Endpoint::new("node", &arguments.node, EndpointOptions::default()).map_err(Failure::input)?;
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} blocks, {eta} left").map_err(Failure::outside)?;
+    // Draws on standard error, and only where that is a terminal.
+    let bar = ProgressBar::new(to.saturating_sub(from).saturating_add(1)).with_style(style);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::outside)?;
+    let recorded = runtime.block_on(async {
+        let node = Node::connect(vec![endpoint], None, NodeOptions::default()).await.map_err(Failure::outside)?;
+        let chain = node.chain_id();
+        let rules = spec.map_or_else(|| Rules::for_chain(chain), |spec| Rules::fixed(chain, spec));
+        record(node, &rules, from..=to, &arguments.out, &mut || bar.inc(1)).await
+    });
+    bar.finish_and_clear();
+    let written = recorded?;
+    if json {
+        print_json(&serde_json::json!({ "folder": arguments.out, "written": written }))?;
+    } else {
+        let transactions = written.iter().map(|block| block.transactions).fold(0, usize::saturating_add);
+        print_line(format_args!(
+            "{} blocks with {transactions} transactions in {}; run them with `cofferdam bench --cases {}`",
+            written.len(),
+            arguments.out.display(),
+            arguments.out.display()
+        ))?;
+    }
+    Ok(Answer::Yes)
+}
+
+/// Records `range` into `folder`; `each` is called after every block.
+///
+/// # Errors
+/// As [`run`]; blocks before the one that failed are in the folder and in its manifest.
+pub async fn record(
+    node: Node,
+    rules: &Rules,
+    range: std::ops::RangeInclusive<u64>,
+    folder: &Path,
+    each: &mut dyn FnMut(),
+) -> Result<Vec<Written>, Failure> {
+    let failed = |error: CaseError| match error {
+        CaseError::File { .. } | CaseError::Content { .. } => Failure::input(error),
+        error @ (CaseError::Record { .. } | _) => Failure::outside(error),
+    };
+    let blocks = folder.join(BLOCKS);
+    fs::create_dir_all(&blocks).map_err(|error| Failure::input(format!("--out {}: {error}", folder.display())))?;
+    let mut manifest = if folder.join("manifest.json").exists() {
+        Manifest::read(folder).map_err(failed)?
+    } else {
+        Manifest::default()
+    };
+    let mut recorder = Recorder::new(node);
+    let mut written = Vec::new();
+    for number in range {
+        let done = match recorder.block(BlockNumber(number), |header| spec_name(rules.spec(header)).to_owned()).await {
+            Ok(case) => write(&case, folder),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok((block, entry)) => {
+                manifest.blocks.retain(|earlier| earlier.file != entry.file);
+                manifest.blocks.push(entry);
+                written.push(block);
+                each();
+            }
+            Err(error) => {
+                manifest.write(folder).map_err(failed)?;
+                return Err(failed(error));
+            }
+        }
+    }
+    manifest.blocks.sort_by_key(|entry| entry.number);
+    manifest.write(folder).map_err(failed)?;
+    Ok(written)
+}
+
+fn write(case: &Case, folder: &Path) -> Result<(Written, cofferdam_chain::case::Entry), CaseError> {
+    let file = Path::new(BLOCKS).join(format!("{}.json.zst", case.env.number));
+    case.write(&folder.join(&file))?;
+    let written = Written { number: case.env.number, file: file.clone(), transactions: case.transactions.len() };
+    Ok((written, Manifest::entry_for(case, file)))
+}
