@@ -94,3 +94,45 @@ fn router(handle: PrometheusHandle, health: Health) -> Router {
     };
     Router::new().route("/metrics", get(metrics)).route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn metrics_health_and_readiness_are_served_until_the_server_is_dropped() {
+        let health = Health::default();
+        let served = serve(SocketAddr::from(([127, 0, 0, 1], 0)), health.clone()).await.unwrap();
+        let address = served.address;
+
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+        let unready = get(address, "/readyz").await;
+        assert!(unready.starts_with("HTTP/1.1 503") && unready.contains("\"ready\":false"), "{unready}");
+        health.heard(Some(8));
+        health.processed(8);
+        let ready = get(address, "/readyz").await;
+        assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("\"processed_block\":8"), "{ready}");
+
+        metrics::histogram!("cofferdam_stage_seconds", "stage" => "judge").record(0.000_2);
+        let shown = get(address, "/metrics").await;
+        let bucket = "cofferdam_stage_seconds_bucket{stage=\"judge\",le=\"0.00025\"} 1";
+        assert!(shown.contains("text/plain") && shown.contains(bucket), "{shown}");
+        assert!(get(address, "/elsewhere").await.starts_with("HTTP/1.1 404"));
+
+        drop(served);
+        tokio::task::yield_now().await;
+        assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+    }
+}
