@@ -276,7 +276,7 @@ impl From<&Seen<'_>> for Learnt {
                 habits.push(Habit::Runs(call.code_address));
             }
         }
-        let authority_changed = seen.changes().iter().any(|change| change.kind != authority_change::Kind::Variable);
+        let authority_changed = seen.changes().iter().any(|change| change.kind.gives_power());
         Self { flows, habits, authority_changed }
     }
 }

@@ -113,7 +113,7 @@ fn anomaly(seen: &Seen<'_>, history: &History) -> Option<String> {
     {
         return Some("the module was re-entered in mid-call".to_owned());
     }
-    if let Some(change) = seen.changes().iter().find(|change| change.kind != super::authority_change::Kind::Variable) {
+    if let Some(change) = seen.changes().iter().find(|change| change.kind.gives_power()) {
         return Some(format!("in the same transaction: {}", change.what));
     }
     if let Some(at) = history.last_authority_change(seen.index)

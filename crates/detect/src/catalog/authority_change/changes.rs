@@ -30,6 +30,17 @@ pub enum Kind {
     Replaced,
 }
 
+impl Kind {
+    /// Whether somebody certainly has more power after it: what a theft may follow from. Destruction pays out by itself
+    /// and is no second sign beside the loss; a variable may be anything.
+    pub const fn gives_power(self) -> bool {
+        match self {
+            Self::Owner | Self::Role | Self::Signers | Self::Code | Self::SilentCode | Self::Replaced => true,
+            Self::Less | Self::Variable | Self::Destroyed => false,
+        }
+    }
+}
+
 /// One change in one contract of the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {

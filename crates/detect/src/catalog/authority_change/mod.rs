@@ -155,6 +155,8 @@ fn judge(seen: &Seen<'_>, history: &History, change: &Change) -> Option<Said> {
         (Right::Named(_), _) => Level::Notice,
         (Right::Held(..), Kind::Less) => Level::Notice,
         (Right::Held(..), Kind::Variable) => return None,
+        // Destruction pays out what is left, so the loss is no second sign.
+        (Right::Held(..), Kind::Destroyed) => Level::Alert,
         (Right::Held(..) | Right::Unknown(_) | Right::None(_), _) if looted && !doubtful => Level::Stop,
         (_, Kind::Destroyed) if !at_risk.is_empty() => Level::Stop,
         (Right::None(_), Kind::Owner | Kind::SilentCode) if !at_risk.is_empty() && !doubtful => Level::Stop,
