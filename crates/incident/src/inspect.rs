@@ -127,16 +127,25 @@ impl OpenError {
         Self::Io { path: path.to_owned(), reason: reason.to_string() }
     }
 
-    /// A failure of SQLite: damage where its code says so.
+    /// A failure of SQLite: damage where its code or the content says so.
     pub(crate) fn sqlite(path: &Path, error: &sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        // The low byte is the primary code: 11 is SQLITE_CORRUPT, 26 SQLITE_NOTADB.
-        let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-        if matches!(primary, Some(11 | 26)) {
+        if is_damage(error) {
             return Self::Damaged { path: path.to_owned(), reason: error.to_string() };
         }
         Self::io(path, error)
     }
+}
+
+/// Whether the file was read, and what is in it is not what a record has: not pages, tables, rows or values of ours.
+fn is_damage(error: &sqlx::Error) -> bool {
+    if matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::RowNotFound) {
+        return true;
+    }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // The low byte is the primary code. 1 is SQLITE_ERROR, which our fixed statements meet where a table or a column is
+    // missing; 11 is SQLITE_CORRUPT, 26 SQLITE_NOTADB.
+    let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    matches!(primary, Some(1 | 11 | 26))
 }
 
 /// What lies at the path.

@@ -37,7 +37,7 @@ pub struct Verified {
     pub head: B256,
 }
 
-/// The record does not hold, or could not be read.
+/// The record does not hold, or could not be read; [`VerifyError::is_unread`] tells the two apart.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -48,6 +48,13 @@ pub enum VerifyError {
         path: PathBuf,
         /// What was said.
         reason: String,
+    },
+    /// There is nothing that could be checked: an empty file, or a database without tables. Evidence that was emptied
+    /// does not hold.
+    #[error("{} is empty: there is not even the beginning of a record in it", path.display())]
+    Empty {
+        /// Which file.
+        path: PathBuf,
     },
     /// It is a database, but not a whole record of ours.
     #[error(transparent)]
@@ -76,14 +83,37 @@ pub enum VerifyError {
     },
 }
 
+impl VerifyError {
+    /// Whether nothing was learnt about the record, because it could not be read at all: neither that it holds nor that
+    /// it does not.
+    pub const fn is_unread(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } => true,
+            Self::Open(error) => match error {
+                // A later program may know what this one cannot judge.
+                OpenError::Io { .. } | OpenError::InUse { .. } | OpenError::Newer { .. } => true,
+                OpenError::Nothing { .. }
+                | OpenError::NotADatabase { .. }
+                | OpenError::Truncated { .. }
+                | OpenError::Foreign { .. }
+                | OpenError::OtherChain { .. }
+                | OpenError::Damaged { .. } => false,
+            },
+            Self::Empty { .. } | Self::Broken { .. } | Self::Beside { .. } | Self::NotContained { .. } => false,
+        }
+    }
+}
+
 /// Checks the database or bundle at `path`. `noted`, if given, is the hash of any event, noted elsewhere.
 ///
 /// # Errors
 /// [`VerifyError`]: names the first event that does not fit.
 pub fn verify(path: &Path, noted: Option<B256>) -> Result<Verified, VerifyError> {
     let mut first = [0_u8; 1];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut first));
-    read.map_err(|error| unreadable(path, error))?;
+    let read = File::open(path).and_then(|mut file| file.read(&mut first));
+    if read.map_err(|error| unreadable(path, error))? == 0 {
+        return Err(VerifyError::Empty { path: path.to_owned() });
+    }
     if first == *b"{" {
         let bytes = fs::read(path).map_err(|error| unreadable(path, error))?;
         return verify_bundle(&bytes, noted);
@@ -203,7 +233,7 @@ impl Chain {
 
 async fn verify_database(path: &Path, noted: Option<B256>) -> Result<Verified, VerifyError> {
     if inspect::inspect(path).await? == Found::Fresh {
-        return Err(OpenError::Nothing { path: path.to_owned() }.into());
+        return Err(VerifyError::Empty { path: path.to_owned() });
     }
     let failed = |error: sqlx::Error| VerifyError::Open(OpenError::sqlite(path, &error));
     let mut connection = inspect::reading(path).connect().await.map_err(failed)?;

@@ -50,6 +50,31 @@ fn a_missing_or_empty_file_becomes_a_fresh_record() {
 }
 
 #[test]
+fn evidence_that_was_emptied_or_gutted_does_not_hold_and_what_cannot_be_read_is_not_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record.db");
+    let judged = |path: &Path| {
+        let error = cofferdam_incident::verify(path, None).unwrap_err();
+        (error.is_unread(), error.to_string())
+    };
+    assert!(judged(&path).0, "there is no such file");
+    assert!(judged(folder.path()).0, "it is a directory");
+    fs::write(&path, b"").unwrap();
+    let (unread, said) = judged(&path);
+    assert!(!unread && said.ends_with("is empty: there is not even the beginning of a record in it"), "{said}");
+    sql(&path, "CREATE TABLE a (b); DROP TABLE a");
+    let (unread, said) = judged(&path);
+    assert!(!unread && said.contains("is empty"), "{said}");
+    for (ruin, word) in [("DROP TABLE head", "head"), ("UPDATE about SET chain_id = 'x'", "chain id")] {
+        fs::remove_file(&path).unwrap();
+        drop(Store::open(&path, CHAIN, options(), clock()).unwrap());
+        sql(&path, ruin);
+        let (unread, said) = judged(&path);
+        assert!(!unread && said.contains(word), "{ruin}: {said}");
+    }
+}
+
+#[test]
 fn something_that_is_no_database_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");

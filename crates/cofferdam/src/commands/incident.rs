@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use cofferdam_incident::{Store, Summary, Timeline, VerifyError, verify};
+use cofferdam_incident::{Store, Summary, Timeline, verify};
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{IncidentId, IncidentState, ModuleId};
 use comfy_table::{Table, presets};
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
                 print_line(format_args!("the record holds: {included} of {events} events checked, head {head}"))?;
                 Ok(Answer::Yes)
             }
-            Err(error @ VerifyError::Unreadable { .. }) => Err(Failure::input(error)),
+            Err(error) if error.is_unread() => Err(Failure::input(error)),
             Err(error) if json => {
                 print_json(&serde_json::json!({ "holds": false, "reason": error.to_string() }))?;
                 Ok(Answer::No)
