@@ -150,8 +150,7 @@ impl Carrier {
             return Ok(Step::Idle);
         };
         if message.undelivered.as_ref() == Some(&self.receiver.name) {
-            // By now it is reached again, or it would not get this message either.
-            self.settle(&message).await?;
+            self.skip(&message).await?;
             return Ok(Step::Onward);
         }
         match webhook::post(&self.client, &self.receiver, &message, self.store.clock.now().seconds()).await {
@@ -178,6 +177,13 @@ impl Carrier {
     async fn settle(&self, message: &Outgoing) -> Result<(), CommitError> {
         let (name, sequence, now) = (self.receiver.name.clone(), message.sequence, self.store.clock.now());
         let work = async move |session: &mut Session| ledger::settle(session, &name, sequence, now).await;
+        self.told(self.store.thread.ask(work).await)
+    }
+
+    /// It would be told that it is not reached: if it hears that, it is not true any more.
+    async fn skip(&self, message: &Outgoing) -> Result<(), CommitError> {
+        let (name, sequence, now) = (self.receiver.name.clone(), message.sequence, self.store.clock.now());
+        let work = async move |session: &mut Session| ledger::skip(session, &name, sequence, now).await;
         self.told(self.store.thread.ask(work).await)
     }
 

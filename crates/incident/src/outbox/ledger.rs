@@ -91,6 +91,20 @@ pub(super) async fn settle(
     session.write(at, work).await
 }
 
+/// The receiver is not told this one: go on to the next. Nothing arrived, so what people were told about it stays true.
+///
+/// # Errors
+/// [`CommitError`]: the message will be looked at again.
+pub(super) async fn skip(
+    session: &mut Session,
+    receiver: &str,
+    sequence: u64,
+    at: UnixMillis,
+) -> Result<Written<()>, CommitError> {
+    let work = async |appender: &mut Appender<'_>| pass(appender, receiver, sequence).await;
+    session.write(at, work).await
+}
+
 /// The receiver will never take the message: keep it visible, tell the operator, go on to the next.
 ///
 /// # Errors
@@ -112,8 +126,7 @@ pub(super) async fn bury(
         .bind(reason)
         .execute(&mut *appender.connection)
         .await?;
-        let update = sqlx::query("UPDATE receiver SET delivered_through = ? WHERE name = ?");
-        update.bind(sql::int(message.sequence)?).bind(receiver).execute(&mut *appender.connection).await?;
+        pass(appender, receiver, message.sequence).await?;
         let detail = format!("{reason} to message {}, which is given up", message.key);
         raise(appender, receiver, message, detail).await
     };
@@ -137,6 +150,13 @@ pub(super) async fn complain(
         raise(appender, receiver, message, detail).await
     };
     session.write(at, work).await
+}
+
+/// What comes next for the receiver stands behind `sequence`.
+async fn pass(appender: &mut Appender<'_>, receiver: &str, sequence: u64) -> Result<(), CommitError> {
+    let update = sqlx::query("UPDATE receiver SET delivered_through = ? WHERE name = ?");
+    update.bind(sql::int(sequence)?).bind(receiver).execute(&mut *appender.connection).await?;
+    Ok(())
 }
 
 /// News about undelivered messages never cause further such news: two broken receivers would feed each other forever.
