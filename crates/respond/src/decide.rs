@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, U256, keccak256};
 use cofferdam_evm::Engine;
-use cofferdam_types::{BlockNumber, BlockRef, Finding, FindingId, Header, Judge, Level, ModuleId, PlanId, Window};
+use cofferdam_types::{BlockNumber, Finding, FindingId, Header, Judge, Level, ModuleId, PlanId, Window};
 
 use crate::answer::{PlanAnswer, Reply, RespondError, Timing};
 use crate::channel::Purse;
-use crate::fees::offer;
+use crate::fees::{Rival, offer};
 use crate::lever::Lever;
 use crate::limits::Request;
 use crate::plan::{Draft, Refused, Sent, Signed, Simulated};
@@ -50,7 +50,7 @@ impl Responder {
             Ok(signed) => {
                 let sent = signed.record(&self.book)?;
                 timing.recorded_micros = self.book.micros().saturating_sub(start);
-                self.adopt(sent, attack, findings, engine.head().block_ref())
+                self.adopt(sent, attack, findings, engine.head())
             }
             Err(refused) => self.refuse(&refused, cause, attack.window, engine.head().number)?,
         };
@@ -161,11 +161,16 @@ impl Responder {
         };
         let (caps, gas_limit) = (authorised.authority().caps, authorised.gas_limit());
         let funds = self.free_funds(guardian.address(), purse);
-        let price = match offer(head.base_fee, Some(&attack.transaction), &caps, gas_limit, funds) {
+        let rival = Rival::of(&attack.transaction);
+        let price = match offer(head.base_fee, Some(&rival), &caps, gas_limit, funds) {
             Ok(price) => price,
             Err(reason) => return Ok(Err(authorised.refuse(Refusal::Fee(reason)))),
         };
         let nonce = self.next_nonce(guardian.address(), purse);
+        let authorised = match price.behind(&rival, head.base_fee) {
+            Some(behind) => authorised.remark(&behind.to_string()),
+            None => authorised,
+        };
         Ok(Ok(authorised.sign(guardian, self.chain_id, nonce, price)?))
     }
 
@@ -183,7 +188,7 @@ impl Responder {
         purse.balance.saturating_sub(bound)
     }
 
-    fn adopt(&mut self, sent: Sent, attack: &Attack, findings: &[Finding], head: BlockRef) -> Reply {
+    fn adopt(&mut self, sent: Sent, attack: &Attack, findings: &[Finding], head: &Header) -> Reply {
         let reply = Reply::Sent {
             plan: sent.id(),
             lever: sent.lever().name().to_owned(),
@@ -192,19 +197,23 @@ impl Responder {
             price: sent.price(),
             deliveries: Vec::new(),
         };
+        let rival = Rival::of(&attack.transaction);
+        // The remark stands in the authority on the record.
+        let told_behind = sent.price().behind(&rival, head.base_fee).is_some();
         self.spent.insert(sent.id());
         self.outgoing.push(sent.id());
         self.active.push(Active {
             sent,
             attack: Some(attack.clone()),
-            rival: Some(attack.transaction.clone()),
+            rival: Some(rival),
             findings: findings.to_vec(),
-            offered_at: Some(head),
+            offered_at: Some(head.block_ref()),
             offered_when: Some(self.book.now()),
             taken_at: None,
             heads_behind_gap: 0,
             told_disagreement: false,
             told_cap: false,
+            told_behind,
         });
         reply
     }

@@ -447,6 +447,7 @@ impl Active {
             heads_behind_gap: 0,
             told_disagreement: false,
             told_cap: false,
+            told_behind: false,
         }
     }
 }

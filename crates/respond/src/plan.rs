@@ -172,6 +172,13 @@ impl Authorised {
         self.simulated.refuse(reason)
     }
 
+    /// The same, with something that people must read beside the authority.
+    pub(crate) fn remark(mut self, remark: &str) -> Self {
+        self.authority.reason.push_str("; ");
+        self.authority.reason.push_str(remark);
+        self
+    }
+
     /// Signs it with the lever's guardian.
     pub(crate) fn sign(
         self,

@@ -5,7 +5,7 @@ use cofferdam_evm::Engine;
 use cofferdam_types::{OperatorAlert, PlanId, Window};
 
 use crate::answer::RespondError;
-use crate::fees::{offer, raise};
+use crate::fees::{Rival, offer, raise};
 use crate::guardian::Guardian;
 use crate::plan::RaiseError;
 use crate::refusal::Refusal;
@@ -40,18 +40,17 @@ impl Responder {
     }
 
     fn outbid(&mut self, active: &mut Active, attack: &Attack, engine: &mut Engine) -> Result<Repriced, RespondError> {
-        let base_fee = engine.head().base_fee;
-        let priority = |transaction: &cofferdam_types::Transaction| match base_fee {
-            Some(base_fee) => transaction.effective_tip(base_fee),
-            None => transaction.max_fee_per_gas,
-        };
-        let offered = priority(&attack.transaction);
-        let is_dearer = active.rival.as_ref().is_none_or(|rival| offered > priority(rival));
-        if attack.window == Window::Mined || !is_dearer {
+        if attack.window == Window::Mined {
             return Ok(Repriced::Kept);
         }
-        active.rival = Some(attack.transaction.clone());
-        if offered < active.sent.price().priority() { Ok(Repriced::Kept) } else { self.reprice(active, engine) }
+        let new = Rival::of(&attack.transaction);
+        let rival = active.rival.map_or(new, |known| known.and(new));
+        let dearer = active.rival != Some(rival);
+        active.rival = Some(rival);
+        if dearer && active.sent.price().behind(&rival, engine.head().base_fee).is_some() {
+            return self.reprice(active, engine);
+        }
+        Ok(Repriced::Kept)
     }
 
     /// Makes a dearer offer for a plan that is not among `self.active` at the moment.
@@ -77,16 +76,17 @@ impl Responder {
         };
         let gas_limit = active.sent.gas_limit_after(&tried);
         let funds = self.free_funds(from, purse);
-        let Ok(wanted) = offer(head.base_fee, active.rival.as_deref(), &caps, gas_limit, funds) else {
-            return self.wait_at_cap(active);
+        let Ok(wanted) = offer(head.base_fee, active.rival.as_ref(), &caps, gas_limit, funds) else {
+            return self.wait_at_cap(active, head.base_fee);
         };
         let Some(price) = raise(&active.sent.price(), &wanted, &caps, gas_limit, funds) else {
-            return self.wait_at_cap(active);
+            return self.wait_at_cap(active, head.base_fee);
         };
         match active.sent.raise(guardian, self.chain_id, price, &tried, &self.book) {
             Ok(()) => {
                 active.offered_at = Some(head.block_ref());
                 active.offered_when = Some(self.book.now());
+                self.tell_behind(active, head.base_fee)?;
                 Ok(Repriced::Raised)
             }
             Err(RaiseError::Sign(_)) => Ok(Repriced::Kept),
@@ -94,8 +94,19 @@ impl Responder {
         }
     }
 
+    /// Tells the operator once that an offer is out which the attack may be mined before.
+    fn tell_behind(&self, active: &mut Active, base_fee: Option<u64>) -> Result<(), RespondError> {
+        let behind = active.rival.and_then(|rival| active.sent.price().behind(&rival, base_fee));
+        if let Some(behind) = behind.filter(|_| !active.told_behind) {
+            active.told_behind = true;
+            self.alert_lever(active.sent.lever().name(), format!("plan {}: {behind}", active.sent.id()))?;
+        }
+        Ok(())
+    }
+
     /// Tells the operator once that the caps hold a plan back.
-    fn wait_at_cap(&self, active: &mut Active) -> Result<Repriced, RespondError> {
+    fn wait_at_cap(&self, active: &mut Active, base_fee: Option<u64>) -> Result<Repriced, RespondError> {
+        self.tell_behind(active, base_fee)?;
         if !active.told_cap {
             let (lever, price) = (active.sent.lever().name(), active.sent.price());
             let reason = format!(

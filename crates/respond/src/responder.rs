@@ -10,13 +10,13 @@ use std::sync::Arc;
 use alloy_primitives::Address;
 use cofferdam_evm::Engine;
 use cofferdam_types::{
-    BlockNumber, BlockRef, ChainId, Clock, Finding, FindingId, Journal, Judge, ModuleId, PlanId, Transaction,
-    UnixMillis, Window,
+    BlockNumber, BlockRef, ChainId, Clock, Finding, FindingId, Journal, Judge, ModuleId, PlanId, UnixMillis, Window,
 };
 
 use crate::answer::{Reply, RespondError, Response, Stop, Timing};
 use crate::book::Book;
 use crate::channel::{Channel, Delivery, Purse};
+use crate::fees::Rival;
 use crate::guardian::Guardian;
 use crate::lever::{Lever, LeverError, LeverSettings};
 use crate::limits::{Limits, LimitsError};
@@ -96,8 +96,8 @@ pub(crate) struct Active {
     pub(crate) sent: Sent,
     /// `None` after a restart, until an endpoint tells it.
     pub(crate) attack: Option<Attack>,
-    /// What must be overtaken; may become a dearer one than the attack that it began with.
-    pub(crate) rival: Option<Arc<Transaction>>,
+    /// What must be overtaken: the most that the attacks that it is against offer.
+    pub(crate) rival: Option<Rival>,
     /// Empty after a restart.
     pub(crate) findings: Vec<Finding>,
     /// The head of the latest offer; `None` after a restart.
@@ -112,6 +112,8 @@ pub(crate) struct Active {
     pub(crate) told_disagreement: bool,
     /// Whether the operator knows that the caps hold it back.
     pub(crate) told_cap: bool,
+    /// Whether people can read on the record that an attack may be mined before it.
+    pub(crate) told_behind: bool,
 }
 
 /// A refusal that is on the record.

@@ -358,7 +358,7 @@ impl World {
             to: Some(to),
             nonce,
             gas_limit: 200_000,
-            max_fee_per_gas: 2_000 * GWEI,
+            max_fee_per_gas: (30 + tip_gwei) * GWEI,
             max_priority_fee_per_gas: Some(tip_gwei * GWEI),
             input,
             chain_id: Some(CHAIN.0),

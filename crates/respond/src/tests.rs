@@ -71,6 +71,43 @@ fn a_pending_attack_is_outbid_sealed_and_read_back() {
 }
 
 #[test]
+fn an_attack_beyond_the_cap_is_answered_at_the_cap_and_the_record_says_so() {
+    let mut bed = Bed::new(Some(LIMITS));
+    let attack = bed.world.attack(input("drain()"), 40);
+    let attack = cofferdam_types::Transaction { max_fee_per_gas: 900 * GWEI, ..attack };
+    let Reply::Sent { plan, price, .. } = only(bed.stop(&attack, Window::Pending).unwrap()) else { panic!() };
+    assert_eq!(price.max_fee(), 500 * GWEI);
+    let steps = bed.memory.steps(plan);
+    let PlanStep::Authorised { reason, .. } = &steps[2] else { panic!("{steps:?}") };
+    assert!(reason.contains("900000000000 wei per gas") && reason.contains("mined first"), "{reason}");
+    assert!(not_ready(&bed).is_empty(), "the record says it in one place");
+}
+
+#[test]
+fn a_second_attack_with_a_higher_maximum_fee_alone_is_outbid_too() {
+    let mut bed = Bed::new(Some(LIMITS));
+    let (first, second) = (bed.world.attack(input("drain()"), 20), bed.world.attack(input("drain()"), 2));
+    let second = cofferdam_types::Transaction { max_fee_per_gas: 300 * GWEI, ..second };
+    let third = cofferdam_types::Transaction {
+        hash: alloy_primitives::B256::repeat_byte(9),
+        max_fee_per_gas: 900 * GWEI,
+        ..second.clone()
+    };
+    let Reply::Sent { plan, .. } = only(bed.stop(&first, Window::Pending).unwrap()) else { panic!() };
+    assert!(
+        matches!(only(bed.stop(&second, Window::Pending).unwrap()), Reply::Joined { plan: joined } if joined == plan)
+    );
+    let price = bed.responder.in_flight().next().unwrap().price();
+    assert!(price.max_fee() > 300 * GWEI && price.tip().unwrap() > 20 * GWEI, "{price:?}");
+    assert!(not_ready(&bed).is_empty());
+    bed.stop(&third, Window::Pending).unwrap();
+    let price = bed.responder.in_flight().next().unwrap().price();
+    assert_eq!(price.max_fee(), 500 * GWEI);
+    let told = not_ready(&bed);
+    assert!(matches!(&told[..], [reason] if reason.contains("mined first")), "{told:?}");
+}
+
+#[test]
 fn a_mined_attack_that_can_be_repeated_is_stopped_from_going_on() {
     let mut bed = Bed::new(Some(LIMITS));
     let attack = bed.world.attack(input("drain()"), 2);
