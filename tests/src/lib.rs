@@ -11,6 +11,7 @@
 //! **Invariant:** nothing here links a room of the program. What a test knows, a user could see too.
 
 pub mod anvil;
+pub mod contract;
 pub mod program;
 pub mod proxy;
 pub mod receiver;
