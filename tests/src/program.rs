@@ -69,6 +69,19 @@ impl Program {
         Self::start(folder, arguments, &[]).ended().await
     }
 
+    /// The system's number of the process.
+    ///
+    /// # Panics
+    /// When it has ended and was waited for.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("a program that runs has a number")
+    }
+
+    /// The lines of standard error so far.
+    pub fn said(&self) -> Vec<String> {
+        locked(&self.stderr.lines).clone()
+    }
+
     /// Kills it as a power cut would (SIGKILL) and returns when it is gone.
     ///
     /// # Panics

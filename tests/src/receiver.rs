@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -27,6 +28,8 @@ pub struct Delivery {
     pub json: Value,
     /// Whether the receiver took it.
     pub accepted: bool,
+    /// When it had come whole.
+    pub at: Instant,
 }
 
 /// A receiver that lives as long as this value.
@@ -118,12 +121,13 @@ impl Drop for Receiver {
 }
 
 async fn take(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let at = Instant::now();
     let status = *inbox.status.borrow();
     let headers = headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let delivery = Delivery { headers: headers.collect(), body, json, accepted: status.is_success() };
+    let delivery = Delivery { headers: headers.collect(), body, json, accepted: status.is_success(), at };
     inbox.deliveries.send_modify(|all| all.push(delivery));
     status
 }
