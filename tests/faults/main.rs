@@ -3,6 +3,7 @@
 
 mod node;
 mod receiver;
+mod token;
 
 use alloy_primitives::B256;
 use cofferdam_e2e::vault::LIMIT_ETHER;

@@ -39,7 +39,8 @@ impl Detector for AssetOutflow {
             let said = limits::exceeded(seen, history, flow)
                 .or_else(|| left_at_once(seen, history, flow))
                 .or_else(|| left_over_time(seen, history, flow))
-                .or_else(|| minted_for_nothing(seen, flow));
+                .or_else(|| minted_for_nothing(seen, flow))
+                .or_else(|| cannot_be_known(seen, flow));
             if let Some(said) = said {
                 findings.push(seen.finding(&INFO, &subject(flow.asset), said));
             }
@@ -214,6 +215,26 @@ fn minted_for_nothing(seen: &Seen<'_>, flow: &Flow) -> Option<Said> {
         ),
         harm: vec![cofferdam_types::Harm { asset: flow.asset, account: token, amount: minted, at_risk: true }],
         evidence,
+    })
+}
+
+/// A token that people named claims that something left, and does not answer for the balance. What is true of it nobody
+/// can say here; a person must look. Tokens that nobody named may say and hide what they like.
+fn cannot_be_known(seen: &Seen<'_>, flow: &Flow) -> Option<Said> {
+    let named = seen.module.assets.iter().any(|known| known.token().is_some() && known.token() == flow.asset.token());
+    if !flow.unchecked || !named {
+        return None;
+    }
+    let claimed = Seen::lost_of_holdings(flow);
+    Some(Said {
+        level: Level::Alert,
+        severity: Severity::Medium,
+        summary: format!(
+            "{} claims that {claimed} left module {} and does not answer for its balances: what is true cannot be known",
+            flow.asset, seen.module.id
+        ),
+        harm: vec![cofferdam_types::Harm { at_risk: true, ..seen.harm_of(flow, claimed) }],
+        evidence: evidence(seen, flow, seen.exchange(flow)),
     })
 }
 

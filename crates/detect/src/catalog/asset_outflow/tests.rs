@@ -141,6 +141,17 @@ fn a_balance_that_fell_without_an_event_is_seen() {
 }
 
 #[test]
+fn a_named_token_that_does_not_answer_for_its_balances_is_an_alert_and_others_are_silent() {
+    let mut case = outflow(5_000);
+    case["transactions"][0]["checks"] = json!([["@vault", "@token", null, null]]);
+    assert_eq!(level(ID, case.clone()), Some(Level::Alert));
+    let findings = last(case.clone());
+    assert!(findings.iter().all(|finding| finding.harm.iter().all(|harm| harm.at_risk)), "a claim is no loss");
+    case["modules"][0]["assets"] = json!(["@coin"]);
+    assert_eq!(level(ID, case), None);
+}
+
+#[test]
 fn effects_that_were_not_executed_here_never_stop() {
     let mut case = with_limit(outflow(500_000), json!({ "per_transaction_bps": 1 }));
     assert_eq!(level(ID, case.clone()), Some(Level::Stop));
