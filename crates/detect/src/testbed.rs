@@ -309,6 +309,7 @@ impl TransactionDraft {
             index: Some(0),
             effects,
             facts: self.facts.iter().enumerate().map(fact).collect(),
+            assertions: Vec::new(),
             standing: Standing { head: block.block_ref(), basis: self.basis, missing },
             block: Arc::new(block),
         }

@@ -320,7 +320,7 @@ impl Engine {
         let state = self.machine.state_mut();
         let missing = std::mem::take(&mut state.missing);
         let standing = Standing { head: state.at, basis: Basis::Executed, missing };
-        Execution { transaction, window, block, index, effects, facts, standing }
+        Execution { transaction, window, block, index, effects, facts, assertions: Vec::new(), standing }
     }
 
     /// Protected accounts and the tokens in which the events name them, and the configured assets of touched modules
@@ -522,6 +522,7 @@ pub(crate) fn from_receipt(
         index: Some(index),
         effects: effects::of_receipt(transaction, receipt),
         facts: Vec::new(),
+        assertions: Vec::new(),
         standing: Standing {
             head: header.parent_ref().unwrap_or_default(),
             basis: Basis::Receipt,

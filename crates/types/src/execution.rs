@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockNumber, BlockRef, Effects, Header, ModuleId, Transaction, Verdict};
+use crate::{AssertionOutcome, BlockNumber, BlockRef, Effects, Header, ModuleId, Transaction, Verdict};
 
 /// When, in the life of a transaction, it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +106,8 @@ pub struct Execution {
     pub effects: Effects,
     /// Views of the modules that it touched, each at most once, ascending by `view`.
     pub facts: Vec<Fact>,
+    /// What the Solidity assertions of the modules that it touched said, in the order of the configuration.
+    pub assertions: Vec<AssertionOutcome>,
     /// What all this rests on.
     pub standing: Standing,
 }

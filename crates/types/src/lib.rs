@@ -9,6 +9,7 @@
 //! **Invariant:** nothing here does I/O, is async, or reads a clock. What must come from outside comes through
 //! [`StateSource`], [`Journal`] and [`Clock`], which other rooms implement.
 
+mod assertion;
 mod block;
 mod clock;
 mod decimal;
@@ -21,6 +22,7 @@ mod protocol;
 mod state;
 mod units;
 
+pub use assertion::{AssertionOutcome, AssertionResult, Undecided};
 pub use block::{
     AccessListItem, Authorization, Block, BlockRef, ChainUpdate, Header, PendingTx, PendingUpdate, Receipt,
     Transaction, Withdrawal,
