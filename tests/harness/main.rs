@@ -133,6 +133,30 @@ async fn subscriptions_pass_and_their_notifications_can_be_struck() {
 }
 
 #[tokio::test]
+async fn notifications_can_be_doubled_and_exchanged() {
+    let (anvil, proxy, _through) = node_and_proxy().await;
+    let (mut socket, _) = tokio_tungstenite::connect_async(proxy.ws()).await.unwrap();
+    let subscribe = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"] });
+    socket.send(Message::text(subscribe.to_string())).await.unwrap();
+    let mut next = async || -> Value {
+        let message = socket.next().await.unwrap().unwrap();
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    };
+    assert!(next().await["result"].is_string());
+    let twice = proxy.inject(Fault::Twice.on("eth_sub*"));
+    anvil.mine(1).await;
+    assert_eq!(next().await, next().await);
+    twice.lift();
+    proxy.inject(Fault::Late.on("eth_subscription"));
+    for number in [2, 3] {
+        anvil.mine(1).await;
+        assert_eq!(anvil.head().await, number);
+    }
+    let mut announced = async || quantity(&next().await["params"]["result"]["number"]);
+    assert_eq!((announced().await, announced().await), (3, 2));
+}
+
+#[tokio::test]
 async fn a_receiver_that_refuses_remembers_the_attempt() {
     let receiver = Receiver::start().await;
     let post = async || {

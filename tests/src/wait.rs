@@ -27,3 +27,11 @@ where
         tokio::time::sleep(POLL).await;
     }
 }
+
+/// How long the long outages of the tests last: thirty seconds, or what `OUTAGE_SECONDS` says. CI shortens them; what
+/// happens during them is the same from the third second on, when people are told.
+pub fn outage() -> Duration {
+    let asked = std::env::var("OUTAGE_SECONDS").ok();
+    let seconds = asked.map(|text| text.parse().expect("`OUTAGE_SECONDS` is a whole number of seconds"));
+    Duration::from_secs(seconds.unwrap_or(30))
+}

@@ -28,6 +28,10 @@ pub enum Fault {
     NotJson,
     /// The endpoint shows the chain as it was so many blocks ago.
     Lag(u64),
+    /// A notification comes twice.
+    Twice,
+    /// A notification comes after the one that follows it; the last of all never comes.
+    Late,
     /// The answer's `result` (for a subscription, its notification) is changed.
     Rewrite(Arc<dyn Fn(&mut Value) + Send + Sync>),
 }
@@ -57,13 +61,12 @@ impl Fault {
         })
     }
 
-    /// `field` is written as a decimal string, as some gateways do, instead of a hexadecimal quantity.
+    /// `field` is written as a decimal string, as some gateways do, instead of a hexadecimal quantity. In a list, of every
+    /// item.
     pub fn decimal(field: &'static str) -> Self {
-        Self::rewrite(move |result| {
-            let text = result.get(field).and_then(Value::as_str).and_then(|text| text.strip_prefix("0x"));
-            if let Some(number) = text.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
-                result[field] = json!(number.to_string());
-            }
+        Self::rewrite(move |result| match result {
+            Value::Array(items) => items.iter_mut().for_each(|item| write_decimal(item, field)),
+            other => write_decimal(other, field),
         })
     }
 
@@ -72,7 +75,7 @@ impl Fault {
         Self::rewrite(|result| *result = Value::Null)
     }
 
-    /// Strikes requests for `method`; `"*"` stands for every method, notifications included.
+    /// Strikes requests for `method`. A `*` at its end stands for any ending: `"*"` is every method, notifications included.
     pub fn on(self, method: &'static str) -> Rule {
         Rule::new(self, method)
     }
@@ -92,7 +95,16 @@ impl fmt::Debug for Fault {
             Self::CutOff => f.write_str("CutOff"),
             Self::NotJson => f.write_str("NotJson"),
             Self::Lag(blocks) => write!(f, "Lag({blocks})"),
+            Self::Twice => f.write_str("Twice"),
+            Self::Late => f.write_str("Late"),
             Self::Rewrite(_) => f.write_str("Rewrite"),
         }
+    }
+}
+
+fn write_decimal(object: &mut Value, field: &str) {
+    let text = object.get(field).and_then(Value::as_str).and_then(|text| text.strip_prefix("0x"));
+    if let Some(number) = text.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+        object[field] = json!(number.to_string());
     }
 }

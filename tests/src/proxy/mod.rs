@@ -144,6 +144,8 @@ impl Shared {
                 Ok(answer) => Answer::Text(answer.to_string()),
                 Err(_) => Answer::CutOff,
             },
+            // These strike notifications only.
+            Fault::Twice | Fault::Late => self.honest(call).await,
             Fault::Rewrite(rewrite) => match self.rpc.forward(call).await {
                 Ok(mut answer) => {
                     if let Some(result) = answer.get_mut("result") {

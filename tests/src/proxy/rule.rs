@@ -56,7 +56,11 @@ impl Rule {
     }
 
     fn concerns(&self, method: &str, params: &str) -> bool {
-        (self.method == "*" || self.method == method) && self.about.as_ref().is_none_or(|text| params.contains(text))
+        let fits = match self.method.strip_suffix('*') {
+            Some(beginning) => method.starts_with(beginning),
+            None => self.method == method,
+        };
+        fits && self.about.as_ref().is_none_or(|text| params.contains(text))
     }
 }
 

@@ -19,6 +19,10 @@ type NodeSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 enum Next {
     Nothing,
     Send(Answer),
+    /// These notifications, in this order, and after them what was held back.
+    Notify(Vec<String>),
+    /// This notification is held back until after the next one.
+    Hold(String),
     End,
 }
 
@@ -29,6 +33,7 @@ pub(super) async fn serve(shared: Arc<Shared>, mut client: WebSocket) {
     };
     // Calls are answered beside each other: one that hangs must not hold up the rest.
     let (answers, mut answered) = mpsc::channel(64);
+    let mut held = None;
     loop {
         let next = tokio::select! {
             message = client.recv() => match message {
@@ -47,6 +52,12 @@ pub(super) async fn serve(shared: Arc<Shared>, mut client: WebSocket) {
         };
         let open = match next {
             Next::Nothing => true,
+            Next::Hold(text) if held.is_none() => {
+                held = Some(text);
+                true
+            }
+            Next::Hold(text) => all_sent(&mut client, std::iter::once(text).chain(held.take())).await,
+            Next::Notify(texts) => all_sent(&mut client, texts.into_iter().chain(held.take())).await,
             Next::Send(Answer::Text(text)) => client.send(Message::Text(text.into())).await.is_ok(),
             Next::Send(Answer::Status(_) | Answer::CutOff) | Next::End => false,
         };
@@ -54,6 +65,15 @@ pub(super) async fn serve(shared: Arc<Shared>, mut client: WebSocket) {
             return;
         }
     }
+}
+
+async fn all_sent(client: &mut WebSocket, texts: impl Iterator<Item = String>) -> bool {
+    for text in texts {
+        if client.send(Message::Text(text.into())).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Takes a message of the client: subscriptions go to the node, all else is answered by a task of its own.
@@ -64,7 +84,9 @@ async fn from_client(shared: &Arc<Shared>, node: &mut NodeSocket, text: &str, an
     if matches!(message["method"].as_str(), Some("eth_subscribe" | "eth_unsubscribe")) {
         let strike = shared.rules.strike(&message);
         // A lag or a lie shows in the notifications, so the subscription itself must come about.
-        let struck = strike.filter(|strike| !matches!(strike.fault(), Fault::Lag(_) | Fault::Rewrite(_)));
+        let of_notifications =
+            |fault: &Fault| matches!(fault, Fault::Lag(_) | Fault::Rewrite(_) | Fault::Twice | Fault::Late);
+        let struck = strike.filter(|strike| !of_notifications(strike.fault()));
         if let Some(strike) = struck {
             return Next::Send(shared.struck(&message, strike).await);
         }
@@ -87,21 +109,26 @@ async fn from_node(shared: &Arc<Shared>, text: &str) -> Next {
     let Ok(mut message) = serde_json::from_str::<Value>(text) else {
         return Next::End;
     };
-    let strike = if message.get("method").is_some() { shared.rules.strike(&message) } else { None };
-    let Some(strike) = strike else {
+    if message.get("method").is_none() {
         return Next::Send(Answer::Text(text.to_owned()));
+    }
+    let notify = |text: String| Next::Notify(vec![text]);
+    let Some(strike) = shared.rules.strike(&message) else {
+        return notify(text.to_owned());
     };
     match strike.fault() {
         Fault::Hang | Fault::Error { .. } | Fault::Status(_) => Next::Nothing,
         Fault::CutOff => Next::End,
-        Fault::NotJson => Next::Send(Answer::Text(NOT_JSON.to_owned())),
+        Fault::Twice => Next::Notify(vec![text.to_owned(), text.to_owned()]),
+        Fault::Late => Next::Hold(text.to_owned()),
+        Fault::NotJson => notify(NOT_JSON.to_owned()),
         Fault::Lag(blocks) => match lag::notification(&shared.rpc, message, *blocks).await {
-            Ok(older) => Next::Send(Answer::Text(older.to_string())),
+            Ok(older) => notify(older.to_string()),
             Err(_) => Next::End,
         },
         Fault::Rewrite(rewrite) => {
             rewrite(&mut message["params"]["result"]);
-            Next::Send(Answer::Text(message.to_string()))
+            notify(message.to_string())
         }
     }
 }
