@@ -187,6 +187,7 @@ impl Engine {
                 let at = self.head.block_ref();
                 let state = self.machine.state_mut();
                 state.revert_to(before);
+                ledger::SYSTEM_CONTRACTS.into_iter().for_each(|contract| state.forget_account(contract));
                 state.at = at;
                 state.bulk = Bulk::None;
                 Err(error)
@@ -198,10 +199,10 @@ impl Engine {
         let header = Arc::new(block.header.clone());
         let at = self.head.block_ref();
         self.machine.enter_block(&header);
-        let state = self.machine.state_mut();
-        state.set_block_hash(at.number, at.hash);
-        state.bulk = Bulk::Block(Arc::new(block.clone()));
+        self.machine.state_mut().set_block_hash(at.number, at.hash);
         ledger::begin_block(&mut self.machine, &header)?;
+        // Only now: nothing that the transactions read is worth tracing all of them while it is in memory.
+        self.machine.state_mut().bulk = Bulk::Block(Arc::new(block.clone()));
         let mut advanced = Advanced { executions: Vec::with_capacity(block.transactions.len()), diverged: Vec::new() };
         for (index, transaction) in (0_u32..).zip(&block.transactions) {
             let receipt = usize::try_from(index).ok().and_then(|index| block.receipts.get(index));
@@ -268,7 +269,7 @@ impl Engine {
             let state = self.machine.state_mut();
             state.revert_to(dropped.before);
             state.forget_block_hash(dropped.header.number);
-            for account in dropped.credited {
+            for account in dropped.credited.into_iter().chain(ledger::SYSTEM_CONTRACTS) {
                 state.forget_account(account);
             }
         }

@@ -5,17 +5,21 @@
 use cofferdam_types::{
     AccountState, BlockNumber, Effects, Header, Outcome, PreAccount, PreState, Transaction, ViewResult,
 };
+use revm::database_interface::Database;
 use revm::primitives::{Address, B256, Bytes, U256};
 
 use crate::effects;
 use crate::machine::{CallOutcome, CallRequest, Checks, Machine, RunError};
 use crate::rules::{Rules, Spec};
-use crate::state::{Mark, State};
+use crate::state::{DbError, Mark, State};
 
 /// EIP-4788: holds the roots of the beacon chain's blocks.
 const BEACON_ROOTS: Address = revm::primitives::address!("000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
 /// EIP-2935: holds the hashes of the last 8,191 blocks.
 const BLOCK_HASHES: Address = revm::primitives::address!("0000F90827F1C53a10cb7A02335B175320002935");
+
+/// Length of the ring buffers of both.
+const RING: u64 = 8_191;
 
 /// State, and the rules by which transactions change it.
 pub struct Ledger {
@@ -149,12 +153,34 @@ fn account_state(info: &revm::state::AccountInfo) -> AccountState {
     AccountState { balance: info.balance, nonce: info.nonce, code }
 }
 
-/// The system calls that open a block.
-pub(crate) fn begin_block(machine: &mut Machine, header: &Header) -> Result<(), crate::state::DbError> {
+/// The system calls that open a block. What the slots that they overwrite held before is not asked for.
+pub(crate) fn begin_block(machine: &mut Machine, header: &Header) -> Result<(), DbError> {
     for (contract, data) in system_calls(machine.rules().spec(header), header) {
+        let state = machine.state_mut();
+        if state.basic(contract)?.is_some() {
+            for slot in overwritten(contract, header) {
+                if state.known_slot(contract, slot).is_none() {
+                    state.put_slot(contract, slot, U256::ZERO);
+                }
+            }
+        }
         machine.system_call(contract, data)?;
     }
     Ok(())
+}
+
+/// The contracts of the system calls: what they hold is to be read anew after a block was taken back.
+pub(crate) const SYSTEM_CONTRACTS: [Address; 2] = [BEACON_ROOTS, BLOCK_HASHES];
+
+/// The slots that a system call writes without reading them: the places of this block in the ring buffers.
+fn overwritten(contract: Address, header: &Header) -> Vec<U256> {
+    let place = |number: u64| U256::from(number % RING);
+    if contract == BEACON_ROOTS {
+        let at = place(header.timestamp);
+        vec![at, at.saturating_add(U256::from(RING))]
+    } else {
+        vec![place(header.number.0.saturating_sub(1))]
+    }
 }
 
 /// Contract and calldata of each system call at the start of the block of `header`.

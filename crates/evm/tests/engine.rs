@@ -227,6 +227,60 @@ fn warm_state_is_not_asked_for_again() {
     assert_eq!(node.asked.load(Ordering::SeqCst), asked);
 }
 
+/// EIP-4788's contract, and a block that begins with a call of it.
+const BEACON_ROOTS: Address = alloy_primitives::address!("000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
+
+fn with_beacon_roots(ledger: &mut Ledger) {
+    let code = hex!(
+        "3373fffffffffffffffffffffffffffffffffffffffe14604d57602036146024575f5ffd5b5f35801560495762001fff8106908154
+         14603c575f5ffd5b62001fff01545f5260205ff35b5f5ffd5b62001fff42064281555f359062001fff015500"
+    );
+    ledger.set_account(BEACON_ROOTS, AccountState { nonce: 1, code: code.into(), ..AccountState::default() });
+}
+
+fn rooted(number: u64, transactions: Vec<Transaction>) -> Block {
+    let mut block = block(number, transactions);
+    block.header.parent_beacon_block_root = Some(B256::with_last_byte(7));
+    block
+}
+
+fn root_at(engine: &mut Engine, timestamp: u64) -> Option<U256> {
+    let data = Bytes::copy_from_slice(&U256::from(timestamp).to_be_bytes::<32>());
+    let to = Some(BEACON_ROOTS);
+    let request = CallRequest { from: Address::ZERO, to, value: U256::ZERO, data, gas: 100_000 };
+    match engine.fork().call(&request).unwrap().result {
+        ViewResult::Returned(word) => Some(U256::from_be_slice(&word)),
+        ViewResult::Failed(_) => None,
+    }
+}
+
+#[test]
+fn what_a_system_call_overwrites_is_not_asked_for() {
+    let mut truth = genesis();
+    with_beacon_roots(&mut truth);
+    let node = Node::new(&truth);
+    let mut engine = engine(node.clone());
+    engine.advance(&rooted(2, vec![transfer(VAULT, THIEF, 10, 0)])).unwrap();
+    let asked = node.asked.load(Ordering::SeqCst);
+    engine.advance(&rooted(3, vec![transfer(VAULT, THIEF, 10, 1)])).unwrap();
+    assert_eq!(node.asked.load(Ordering::SeqCst), asked);
+    assert_eq!(root_at(&mut engine, header(3).timestamp), Some(U256::from(7)));
+}
+
+#[test]
+fn what_a_system_call_overwrote_is_there_again_after_a_rollback() {
+    let long_ago = header(2).timestamp - 8_191;
+    let mut truth = genesis();
+    with_beacon_roots(&mut truth);
+    truth.set_slot(BEACON_ROOTS, U256::from(long_ago % 8_191), U256::from(long_ago));
+    truth.set_slot(BEACON_ROOTS, U256::from(long_ago % 8_191 + 8_191), U256::from(3));
+    let mut engine = engine(Node::new(&truth));
+    engine.advance(&rooted(2, Vec::new())).unwrap();
+    assert_eq!(root_at(&mut engine, long_ago), None);
+    engine.rollback(header(1).block_ref()).unwrap();
+    assert_eq!(root_at(&mut engine, long_ago), Some(U256::from(3)));
+}
+
 #[test]
 fn an_execution_that_is_not_the_chains_is_replaced_by_the_receipt() {
     let mut engine = engine(Node::new(&genesis()));
