@@ -113,6 +113,10 @@ fn alert_sentence(alert: &OperatorAlert) -> String {
         OperatorAlert::Diverged { block, detail } => {
             format!("our execution of block {} differs from its receipts: {detail}", block.number)
         }
+        OperatorAlert::ReceiptsOnly { from, reason } => format!(
+            "missed blocks from {from} on are judged by their receipts alone, as long as no endpoint has their state: \
+             what leaves no event there is not seen ({reason})"
+        ),
         OperatorAlert::ClockSkew { seconds } => format!("our clock is {seconds} s away from block time"),
         OperatorAlert::LeverNotReady { lever, reason } => format!("lever {lever} would not work now: {reason}"),
         OperatorAlert::LeverReady { lever } => format!("lever {lever} would work again"),

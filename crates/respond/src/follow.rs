@@ -111,6 +111,19 @@ impl Responder {
         broken.map(|()| progress)
     }
 
+    /// Takes back confirmations that name another block at the height of `canonical`: a plan may be confirmed on a head
+    /// that the follower of the chain had not come to yet, and that was replaced before it did.
+    ///
+    /// # Errors
+    /// [`RespondError`] when the record failed.
+    pub async fn on_canonical(&mut self, canonical: BlockRef) -> Result<Vec<Progress>, RespondError> {
+        let mut progress = Vec::new();
+        let gone = |plan: &Confirmed| plan.block().number == canonical.number && plan.block() != canonical;
+        let broken = self.reopen_where(gone, &mut progress);
+        self.flush().await;
+        broken.map(|()| progress)
+    }
+
     /// Reopens the confirmed plans that `gone` names.
     pub(crate) fn reopen_where(
         &mut self,

@@ -137,6 +137,13 @@ pub enum OperatorAlert {
         /// In words.
         detail: String,
     },
+    /// Missed blocks are judged by their receipts alone, as long as no endpoint has their state.
+    ReceiptsOnly {
+        /// The first of them.
+        from: BlockNumber,
+        /// What the endpoints said; never a URL.
+        reason: String,
+    },
     /// Our clock and block time are too far apart.
     ClockSkew {
         /// Ours minus the block's, in seconds.

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 
-use crate::{Block, BlockNumber, BlockRef, Transaction};
+use crate::{AccessListItem, Block, BlockNumber, BlockRef, Transaction};
 
 /// An account as of one block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,31 @@ pub trait StateSource: Send + Sync {
     /// # Errors
     /// [`StateError`] when no endpoint could answer.
     fn prestate(&self, transaction: &Transaction, at: BlockRef) -> Result<PreState, StateError>;
+
+    /// Accounts with some of their slots after block `at`, in one question where the source can. In the order of
+    /// `keys`; what the source cannot know is absent or zero.
+    ///
+    /// # Errors
+    /// [`StateError`] when no endpoint could answer.
+    fn keys(&self, keys: &[AccessListItem], at: BlockRef) -> Result<PreState, StateError> {
+        let mut accounts = Vec::with_capacity(keys.len());
+        for AccessListItem { address, slots } in keys {
+            let state = match self.account(*address, at)? {
+                Known::Value(state) => state,
+                Known::Unknown => None,
+            };
+            let mut values = Vec::with_capacity(slots.len());
+            for slot in slots.iter().map(|slot| U256::from_be_bytes(slot.0)) {
+                let value = match self.slot(*address, slot, at)? {
+                    Known::Value(value) => value,
+                    Known::Unknown => U256::ZERO,
+                };
+                values.push((slot, value));
+            }
+            accounts.push(PreAccount { address: *address, state, slots: values });
+        }
+        Ok(PreState { accounts })
+    }
 
     /// Everything that the transactions of `block` read, as it was *before* the block. Empty is allowed.
     ///

@@ -22,6 +22,7 @@ use self::ahead::Ahead;
 use self::signals::Signals;
 use crate::error::RequestError;
 use crate::node::{BlockId, Node};
+use crate::pace::pause_after;
 use crate::wire::Head;
 
 /// A wait between two attempts at the same block, at first and at most.
@@ -38,7 +39,7 @@ pub struct FollowerOptions {
     pub chunk: usize,
     /// Most blocks that are fetched at the same time.
     pub prefetch: usize,
-    /// How often to ask for the head where no endpoint has subscriptions.
+    /// The longest pause between two questions for the head where no endpoint has subscriptions.
     pub poll_interval: Duration,
     /// The head must have been seen below what was delivered this many times in a row, by every endpoint, before the
     /// chain counts as shorter. A node behind a load balancer goes back a block for a moment now and then.
@@ -98,6 +99,8 @@ pub struct Follower {
     start: Option<Start>,
     /// Blocks without a gap, oldest first; the last is the tip that the consumer has. At most `depth + 1`.
     known: VecDeque<BlockRef>,
+    /// The highest block that was announced or asked for.
+    head: BlockRef,
     /// Set when the fork point is not known: what was dropped, and where to deliver from.
     rebase: Option<Rebase>,
     deep: Option<(BlockNumber, u64)>,
@@ -138,6 +141,7 @@ impl Follower {
             options,
             start: Some(resume.map_or(Start::AtHead, Start::After)),
             known: VecDeque::new(),
+            head: BlockRef::default(),
             rebase: None,
             deep: None,
             ahead: Ahead::default(),
@@ -157,6 +161,11 @@ impl Follower {
         }
     }
 
+    /// The head of the chain as last seen: what was delivered may lie far behind it.
+    pub const fn head(&self) -> BlockRef {
+        self.head
+    }
+
     /// Waits for the next change of the chain. Failures of nodes are retried here, and told to the operator when they
     /// last.
     ///
@@ -168,6 +177,7 @@ impl Follower {
         }
         loop {
             let hint = self.signals.as_ref().and_then(Signals::take);
+            let asked = Instant::now();
             match self.advance(hint).await {
                 Ok(update) => {
                     self.went_well();
@@ -176,7 +186,9 @@ impl Follower {
                     }
                     match &self.signals {
                         // Whether the chain became shorter is found out by asking, not by announcements.
-                        Some(signals) if self.below_tip == 0 => signals.wait(self.options.poll_interval).await,
+                        Some(signals) if self.below_tip == 0 => {
+                            signals.wait(pause_after(asked.elapsed(), self.options.poll_interval)).await;
+                        }
                         Some(_) | None => tokio::time::sleep(self.options.poll_interval).await,
                     }
                 }
@@ -217,6 +229,7 @@ impl Follower {
             Some(head) => head,
             None => self.node.newest().await?,
         };
+        self.head = head.block;
         if self.rebase.is_some() {
             return self.rebased(head.block).await.map(Some);
         }

@@ -31,6 +31,8 @@ pub struct Ways {
     pub traced: u64,
     /// Whole transactions or blocks, by the keys of an access list.
     pub listed: u64,
+    /// Some accounts with some of their slots, in one batch.
+    pub keys: u64,
     /// Single accounts and slots.
     pub single: u64,
 }
@@ -179,6 +181,12 @@ impl StateSource for NodeState {
         let bulk = Bulk::Transaction(Box::new(transaction.clone()));
         let fetched = self.wait(at.number, self.in_bulk(bulk, at))?;
         Ok(self.keep(at, transaction.hash, fetched))
+    }
+
+    fn keys(&self, keys: &[AccessListItem], at: BlockRef) -> Result<PreState, StateError> {
+        let fetched = self.wait(at.number, self.fetch_keys(keys.to_vec(), at))?;
+        self.took("keys", |ways| &mut ways.keys);
+        Ok(fetched)
     }
 
     fn block_prestate(&self, block: &Block) -> Result<PreState, StateError> {

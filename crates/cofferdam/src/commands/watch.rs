@@ -13,7 +13,6 @@ use std::time::Duration;
 use clap::Args;
 use cofferdam_chain::{Follower, FollowerOptions, Mempool, MempoolOptions, Node, NodeOptions, NodeState};
 use cofferdam_detect::Detection;
-use cofferdam_evm::Engine;
 use cofferdam_incident::{DeliveryOptions, OpenError, Options, Outbox, Receiver, Store};
 use cofferdam_respond::{NodeChannel, Responder};
 use cofferdam_types::{Batch, Clock, Event, Journal};
@@ -105,7 +104,9 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
     let detection = Detection::new(ready.watch.clone(), &ready.settings).map_err(Failure::input)?;
     let source = Arc::new(NodeState::new(node.clone(), tokio::runtime::Handle::current()));
     let guard = Guard::new(Parts {
-        engine: Engine::new(ready.rules, source, ready.watch),
+        rules: ready.rules,
+        source,
+        watch: ready.watch,
         judge: Box::new(detection),
         responder: Some(responder),
         journal: store,

@@ -165,7 +165,8 @@ pub struct Follow {
     /// Reorgs up to this depth are followed; deeper ones are put to the operator.
     #[schemars(range(min = 1))]
     pub reorg_depth_blocks: u32,
-    /// Blocks further than this behind the head are judged by their receipts first.
+    /// Blocks further than this behind the head are judged by their receipts, and executed when those show something, or
+    /// when the state of a guarded contract shows what they do not.
     pub execute_within_blocks: u64,
     /// How long a node may take to answer.
     #[schemars(range(min = 1))]
@@ -176,7 +177,7 @@ pub struct Follow {
 
 impl Default for Follow {
     fn default() -> Self {
-        Self { reorg_depth_blocks: 64, execute_within_blocks: 128, request_timeout_ms: 5_000, max_lag_blocks: 3 }
+        Self { reorg_depth_blocks: 64, execute_within_blocks: 16, request_timeout_ms: 5_000, max_lag_blocks: 3 }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use cofferdam_chain::{Endpoint, Follower, FollowerOptions, Mempool, MempoolOptions, Node, NodeOptions, NodeState};
 use cofferdam_detect::Detection;
 use cofferdam_detect::settings::{AssetName, InvariantSettings, ModuleSettings, OutflowLimit, Settings};
-use cofferdam_evm::{Engine, Rules};
+use cofferdam_evm::Rules;
 use cofferdam_incident::{Options, Store, verify};
 use cofferdam_respond::{
     Guardian, LeverKind, LeverSettings, Limits, NodeChannel, Progress, Reply, Responder, Setup as ResponderSetup,
@@ -20,8 +20,8 @@ use cofferdam_simnet::scenario::{Courier, InvariantRule, LimitSpec, Losses, Scen
 use cofferdam_simnet::{Config, Simnet};
 use cofferdam_types::primitives::{B256, U256};
 use cofferdam_types::{
-    Asset, Block, ChainUpdate, Clock, Event, Execution, Level, ManualClock, ModuleId, PendingUpdate, PlanStep,
-    UnixMillis, Verdict, Watchlist,
+    Asset, Block, Clock, Event, Execution, Level, ManualClock, ModuleId, PendingUpdate, PlanStep, UnixMillis, Verdict,
+    Watchlist,
 };
 
 use super::amount::AssetLabel;
@@ -176,7 +176,9 @@ impl<'s> Stage<'s> {
             self.clock.clone(),
         );
         let mut guard = Guard::new(Parts {
-            engine: Engine::new(self.rules, source, self.watch.clone()),
+            rules: self.rules,
+            source,
+            watch: self.watch.clone(),
             judge: Box::new(detection),
             responder: Some(responder.map_err(failed("levers and limits do not fit"))?),
             journal: store,
@@ -334,8 +336,8 @@ impl Defence {
     async fn follow(&mut self, course: &mut Course, tell: &mut Tell<'_>) -> Result<(), DrillError> {
         while let Some(update) = self.follower.poll().await.map_err(failed("the chain cannot be followed"))? {
             let began = self.guard.micros();
-            let newest = newest(&update);
-            let happenings = self.guard.on_chain(&update, newest).await.map_err(broke)?;
+            let tip = update.adopted().last().map(|block| block.header.clone()).unwrap_or_default();
+            let happenings = self.guard.on_chain(&update, &tip).await.map_err(broke)?;
             report(happenings, began, course, tell);
             for block in update.adopted().iter() {
                 let updates = self.mempool.on_block(block);
@@ -351,10 +353,6 @@ impl Defence {
 
 fn broke(error: GuardError) -> DrillError {
     failed("the guard broke off")(error)
-}
-
-fn newest(update: &ChainUpdate) -> cofferdam_types::BlockRef {
-    update.adopted().last().map(|block| block.header.block_ref()).unwrap_or_default()
 }
 
 fn report(happenings: Vec<Happening>, began: u64, course: &mut Course, tell: &mut Tell<'_>) {

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use cofferdam_evm::from_receipts;
-use cofferdam_types::{Block, BlockRef, ChainUpdate, Event, Execution, Header, OperatorAlert, StateError, Verdict};
+use cofferdam_types::{
+    Block, BlockNumber, BlockRef, ChainUpdate, Event, Execution, Header, OperatorAlert, StateError, Verdict,
+};
 
+use super::catch_up::Audit;
 use super::{Guard, GuardError, Happening, is_recorded, is_stop, observe};
 
 /// A mined transaction in which something was found.
@@ -14,23 +17,95 @@ struct Judged {
     micros: u64,
 }
 
+/// How closely a block is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Executed, as soon as its state can be had.
+    Execute,
+    /// Far behind the head: executed if any endpoint still has its state.
+    ExecuteIfPossible,
+    /// Far behind the head: executed only when its receipts show something.
+    Receipts,
+}
+
 impl Guard {
-    /// Deals with a change of the chain. `newest` is the highest block that any endpoint is known to have: what is far
-    /// behind it is being caught up with.
+    /// Deals with a change of the chain. `tip` is the newest block that any endpoint is known to have, or the last one
+    /// of the update where there is none above it. What is behind it is being caught up with: it is told as it is
+    /// found, and answered on the tip, where an answer would be mined.
     ///
     /// # Errors
     /// [`GuardError`]: hand the same update in again. Blocks that were dealt with are skipped then.
-    pub async fn on_chain(&mut self, update: &ChainUpdate, newest: BlockRef) -> Result<Vec<Happening>, GuardError> {
+    pub async fn on_chain(&mut self, update: &ChainUpdate, tip: &Header) -> Result<Vec<Happening>, GuardError> {
         let mut happenings = Vec::new();
         if let ChainUpdate::Reorged { dropped, .. } = update {
             happenings.extend(self.drop_blocks(dropped).await?);
         }
         let adopted = update.adopted();
         let done = adopted.iter().position(|block| Some(block.header.block_ref()) == self.processed);
-        for block in adopted.iter().skip(done.map_or(0, |index| index.saturating_add(1))) {
-            happenings.extend(self.adopt(block, newest).await?);
+        let new = adopted.get(done.map_or(0, |index| index.saturating_add(1))..).unwrap_or_default();
+        let Some(last) = new.last() else { return Ok(happenings) };
+        let looks = self.looks(new, tip)?;
+        for (block, look) in new.iter().zip(looks) {
+            self.stand_on_tip((tip.number > block.header.number).then_some(tip));
+            happenings.extend(self.adopt(block, look, tip).await?);
+        }
+        if tip.number > last.header.number {
+            happenings.extend(self.follow_plans().await?);
         }
         Ok(happenings)
+    }
+
+    /// While behind, everything that is tried and sent is tried on the tip.
+    fn stand_on_tip(&mut self, tip: Option<&Header>) {
+        let known = self.tip.as_ref().map(Header::block_ref);
+        if known != tip.map(Header::block_ref) {
+            self.scout.reset(tip.cloned().unwrap_or_default());
+        }
+        self.tip = tip.cloned();
+    }
+
+    /// How closely each of `blocks` is looked at.
+    fn looks(&mut self, blocks: &[Block], tip: &Header) -> Result<Vec<Look>, GuardError> {
+        let is_far = |block: &&Block| tip.number.0.saturating_sub(block.header.number.0) > self.execute_within_blocks;
+        let far = blocks.get(..blocks.iter().take_while(is_far).count()).unwrap_or_default();
+        let mut looks = vec![Look::Execute; blocks.len()];
+        if let Some(first) = far.first() {
+            let audit = Audit { source: self.source.as_ref(), watch: &self.watch, keys: &self.audited };
+            let found = tokio::task::block_in_place(|| audit.unexplained(far));
+            let silent = audit.silent_calls(far);
+            let marked = match found {
+                Ok(marked) => marked,
+                Err(error) => {
+                    self.tell_receipts_only(first.header.number, error, tip)?;
+                    silent
+                }
+            };
+            for (look, marked) in looks.iter_mut().zip(marked) {
+                *look = if marked { Look::ExecuteIfPossible } else { Look::Receipts };
+            }
+        }
+        Ok(looks)
+    }
+
+    /// Says once that old state is not to be had. An error when the state of the tip is not to be had either: then the
+    /// endpoints fail, and it is tried again.
+    fn tell_receipts_only(&mut self, from: BlockNumber, error: StateError, tip: &Header) -> Result<(), GuardError> {
+        let first = self.audited.get(..1).unwrap_or_default();
+        if tokio::task::block_in_place(|| self.source.keys(first, tip.block_ref())).is_err() {
+            return Err(error.into());
+        }
+        if !self.told_receipts_only {
+            self.tell(vec![OperatorAlert::ReceiptsOnly { from, reason: error.to_string() }])?;
+            self.told_receipts_only = true;
+        }
+        Ok(())
+    }
+
+    /// Sees plans through on the tip while blocks are caught up with.
+    async fn follow_plans(&mut self) -> Result<Vec<Happening>, GuardError> {
+        let Some(responder) = &mut self.responder else { return Ok(Vec::new()) };
+        let progress = responder.on_head(&mut self.scout, self.judge.as_ref()).await?;
+        Ok(progress.into_iter().map(Happening::Plan).collect())
     }
 
     async fn drop_blocks(&mut self, dropped: &[BlockRef]) -> Result<Vec<Happening>, GuardError> {
@@ -51,10 +126,10 @@ impl Guard {
         Ok(responder.on_reorg(dropped).await?.into_iter().map(Happening::Plan).collect())
     }
 
-    async fn adopt(&mut self, block: &Block, newest: BlockRef) -> Result<Vec<Happening>, GuardError> {
+    async fn adopt(&mut self, block: &Block, look: Look, tip: &Header) -> Result<Vec<Happening>, GuardError> {
         let start = self.clock.monotonic_micros();
         let at = block.header.block_ref();
-        let happenings = match self.deal_with(block, newest, start).await {
+        let happenings = match self.deal_with(block, look, tip, start).await {
             Ok(happenings) => happenings,
             Err(error) => {
                 // The block will be handed in again: history and losses must not hold it twice.
@@ -70,10 +145,16 @@ impl Guard {
 
     /// Findings are durable before they are answered, and the block is acknowledged after they were: whoever dies in
     /// between finds the same block again.
-    async fn deal_with(&mut self, block: &Block, newest: BlockRef, start: u64) -> Result<Vec<Happening>, GuardError> {
+    async fn deal_with(
+        &mut self,
+        block: &Block,
+        look: Look,
+        tip: &Header,
+        start: u64,
+    ) -> Result<Vec<Happening>, GuardError> {
         let at = block.header.block_ref();
-        let behind = newest.number.0.saturating_sub(at.number.0);
-        let (judged, mut events) = self.judge_block(block, behind > self.execute_within_blocks, start)?;
+        let behind = tip.number.0.saturating_sub(at.number.0);
+        let (judged, mut events) = self.judge_block(block, look, tip, start)?;
         for Judged { execution, verdict, .. } in &judged {
             events.extend(found(execution, verdict));
             events.extend(self.losses.add(at, verdict));
@@ -94,7 +175,10 @@ impl Guard {
         }
         self.commit(events, Some(at))?;
         if let Some(responder) = &mut self.responder {
-            let progress = responder.on_head(&mut self.engine, self.judge.as_ref()).await?;
+            let mut progress = responder.on_canonical(at).await?;
+            if self.tip.is_none() {
+                progress.extend(responder.on_head(&mut self.engine, self.judge.as_ref()).await?);
+            }
             happenings.extend(progress.into_iter().map(Happening::Plan));
         }
         let micros = self.since(start);
@@ -108,25 +192,34 @@ impl Guard {
     fn judge_block(
         &mut self,
         block: &Block,
-        far_behind: bool,
+        look: Look,
+        tip: &Header,
         start: u64,
     ) -> Result<(Vec<Judged>, Vec<Event>), GuardError> {
-        if far_behind && !block.receipts.is_empty() {
-            let judged = self.judge_all(from_receipts(block), start);
-            if judged.is_empty() {
-                self.engine.reset(block.header.clone());
-                return Ok((judged, Vec::new()));
+        match look {
+            Look::Execute => {
+                self.told_receipts_only = false;
+                return Ok(self.execute_block(block, start)?);
             }
-            // Something is in it: worth executing, if the node still has the state.
-            self.judge.retract(block.header.block_ref());
-            let exact = self.execute_block(block, start);
-            if let Err(StateError::Unavailable { .. }) = exact {
-                self.engine.reset(block.header.clone());
-                return Ok((self.judge_all(from_receipts(block), start), Vec::new()));
+            Look::Receipts => {
+                let judged = self.judge_all(from_receipts(block), start);
+                if judged.is_empty() {
+                    self.engine.reset(block.header.clone());
+                    return Ok((judged, Vec::new()));
+                }
+                // Something is in it: worth executing.
+                self.judge.retract(block.header.block_ref());
             }
-            return Ok(exact?);
+            Look::ExecuteIfPossible => {}
         }
-        Ok(self.execute_block(block, start)?)
+        match self.execute_block(block, start) {
+            Ok(judged) => Ok(judged),
+            Err(error) => {
+                self.tell_receipts_only(block.header.number, error, tip)?;
+                self.engine.reset(block.header.clone());
+                Ok((self.judge_all(from_receipts(block), start), Vec::new()))
+            }
+        }
     }
 
     fn execute_block(&mut self, block: &Block, start: u64) -> Result<(Vec<Judged>, Vec<Event>), StateError> {

@@ -143,7 +143,7 @@ impl Guard {
         start: u64,
     ) -> Result<Vec<Happening>, GuardError> {
         let earlier = self.pending.earlier(transaction);
-        let executed = tokio::task::block_in_place(|| self.engine.pending_after(&earlier, transaction.clone()))?;
+        let executed = tokio::task::block_in_place(|| self.newest().pending_after(&earlier, transaction.clone()))?;
         let verdict = self.judge.judge(&executed);
         let micros = self.since(start);
         observe("decision", micros);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ChainUpdate ─▶ execute ─▶ judge ─▶ commit with checkpoint ─▶ respond
-//! PendingUpdate ─▶ execute on the head ─▶ judge ─▶ respond ─▶ commit
+//! PendingUpdate ─▶ execute on the tip ─▶ judge ─▶ commit ─▶ respond
 //! ```
 //!
 //! Start at [`Guard`]. Drills, tests and the live watch drive the same guard; only where updates come from differs.
@@ -11,19 +11,24 @@
 //! never be the reason that a block is skipped: an error leaves it where it was, and the same update is handed in again.
 
 mod blocks;
+mod catch_up;
 mod losses;
 mod mempool;
 mod operator;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cofferdam_evm::Engine;
+use cofferdam_evm::{Engine, Rules};
 use cofferdam_respond::{Progress, RespondError, Responder, Response, Stop};
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{
-    Batch, BlockRef, Clock, Event, Execution, Journal, JournalError, Judge, Level, OperatorAlert, StateError,
-    Transaction, Verdict, Watchlist,
+    AccessListItem, Batch, BlockRef, Clock, Event, Execution, Header, Journal, JournalError, Judge, Level,
+    OperatorAlert, StateError, StateSource, Transaction, Verdict, Watchlist,
 };
 
 pub use mempool::MempoolOptions;
@@ -34,8 +39,12 @@ use operator::SkewWatch;
 
 /// What a guard is made of.
 pub struct Parts {
-    /// The state at head.
-    pub engine: Engine,
+    /// The rules of the chain.
+    pub rules: Rules,
+    /// Where state comes from.
+    pub source: Arc<dyn StateSource>,
+    /// What is protected.
+    pub watch: Arc<Watchlist>,
     /// What executions mean.
     pub judge: Box<dyn Judge>,
     /// What is done about stops; `None` only watches.
@@ -47,7 +56,7 @@ pub struct Parts {
     /// How much of the mempool is kept.
     pub mempool: MempoolOptions,
     /// Blocks further than this behind the newest known head are judged by their receipts, and executed only when
-    /// something was found in them.
+    /// something was found in them, or happened to a watched account that they do not show.
     pub execute_within_blocks: u64,
 }
 
@@ -100,7 +109,17 @@ pub enum Happening {
 
 /// The loop. See the module.
 pub struct Guard {
+    /// Stands on the block that was dealt with last.
     engine: Engine,
+    /// Stands on the tip while there are blocks to catch up with.
+    scout: Engine,
+    /// The newest block, while it is not the one that was dealt with last.
+    tip: Option<Header>,
+    source: Arc<dyn StateSource>,
+    /// Whether people know that missed blocks are judged by their receipts alone.
+    told_receipts_only: bool,
+    /// What is compared of blocks that are not executed.
+    audited: Vec<AccessListItem>,
     judge: Box<dyn Judge>,
     responder: Option<Responder>,
     journal: Arc<dyn Journal>,
@@ -123,11 +142,20 @@ impl std::fmt::Debug for Guard {
 
 impl Guard {
     /// Puts the parts together. Nothing is read or sent yet.
-    pub fn new(mut parts: Parts) -> Self {
-        parts.engine.set_needs(parts.judge.needs().clone());
+    pub fn new(parts: Parts) -> Self {
+        let engine = || {
+            let mut engine = Engine::new(parts.rules, parts.source.clone(), parts.watch.clone());
+            engine.set_needs(parts.judge.needs().clone());
+            engine
+        };
         Self {
-            watch: parts.engine.watch().clone(),
-            engine: parts.engine,
+            engine: engine(),
+            scout: engine(),
+            tip: None,
+            told_receipts_only: false,
+            audited: catch_up::keys(&parts.watch),
+            source: parts.source,
+            watch: parts.watch,
             judge: parts.judge,
             responder: parts.responder,
             journal: parts.journal,
@@ -167,7 +195,7 @@ impl Guard {
 
     /// Slots of chain state in memory.
     pub fn slots_in_memory(&self) -> usize {
-        self.engine.slots_in_memory()
+        self.engine.slots_in_memory().saturating_add(self.scout.slots_in_memory())
     }
 
     /// Puts what the operator must know on the record, and with it on its way to people.
@@ -177,16 +205,6 @@ impl Guard {
     pub fn tell(&mut self, alerts: Vec<OperatorAlert>) -> Result<(), GuardError> {
         let events = alerts.into_iter().map(|alert| Event::Operator { alert }).collect();
         self.commit(events, None)
-    }
-
-    /// What `transaction` would do on the head now, judged, without a trace on the record.
-    ///
-    /// # Errors
-    /// [`GuardError::State`].
-    pub fn look_at(&mut self, transaction: Arc<Transaction>) -> Result<(Execution, Verdict), GuardError> {
-        let execution = self.engine.pending(transaction)?;
-        let verdict = self.judge.judge(&execution);
-        Ok((execution, verdict))
     }
 
     fn commit(&self, events: Vec<Event>, checkpoint: Option<BlockRef>) -> Result<(), GuardError> {
@@ -209,10 +227,16 @@ impl Guard {
     ) -> Result<Option<Happening>, GuardError> {
         let Some(responder) = &mut self.responder else { return Ok(None) };
         let stop = Stop { attack, earlier, findings: &verdict.findings };
-        let response = responder.on_stop(&stop, &mut self.engine, self.judge.as_ref()).await?;
+        let engine = if self.tip.is_some() { &mut self.scout } else { &mut self.engine };
+        let response = responder.on_stop(&stop, engine, self.judge.as_ref()).await?;
         let micros = self.since(start);
         observe("respond", micros);
         Ok(Some(Happening::Answered { attack: attack.hash(), response, micros }))
+    }
+
+    /// The state on which what comes next would be mined.
+    const fn newest(&mut self) -> &mut Engine {
+        if self.tip.is_some() { &mut self.scout } else { &mut self.engine }
     }
 
     fn since(&self, start: u64) -> u64 {

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
-use cofferdam_chain::{FollowError, Follower, FollowerOptions, Mempool, Node, Recovery};
-use cofferdam_types::{BlockRef, ChainUpdate, OperatorAlert, PendingUpdate};
+use cofferdam_chain::{FollowError, Follower, FollowerOptions, Mempool, Node, Recovery, RequestError};
+use cofferdam_types::{BlockRef, ChainUpdate, Header, OperatorAlert, PendingUpdate, StateError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -155,13 +155,12 @@ impl Live {
     }
 
     async fn deal_with(&mut self, update: &ChainUpdate) -> Dealt {
-        let newest = self.newest(update).await;
         let mut trouble = Trouble::default();
         loop {
-            match self.guard.on_chain(update, newest).await {
-                Ok(happenings) => {
+            match self.hand_in(update).await {
+                Ok((happenings, tip)) => {
                     self.health.stuck(false);
-                    self.tell_blocks(&happenings, newest);
+                    self.tell_blocks(&happenings, tip);
                     return Dealt::Done;
                 }
                 Err(error) => {
@@ -177,16 +176,18 @@ impl Live {
         }
     }
 
-    /// The highest block that is known. Asked for only while catching up: one block at a time is the head itself.
-    async fn newest(&self, update: &ChainUpdate) -> BlockRef {
-        let last = update.adopted().last().map(|block| block.header.block_ref()).unwrap_or_default();
-        if update.adopted().len() < 2 {
-            return last;
-        }
-        match self.node.head().await {
-            Ok(head) if head.number > last.number => head,
-            Ok(_) | Err(_) => last,
-        }
+    /// Hands an update to the guard, with the newest block there is now.
+    async fn hand_in(&mut self, update: &ChainUpdate) -> Result<(Vec<Happening>, BlockRef), GuardError> {
+        let last = update.adopted().last().map(|block| block.header.clone()).unwrap_or_default();
+        let tip = if self.follower.head().number > last.number {
+            let asked = newest(&self.node).await;
+            let failed = |error: RequestError| StateError::Unavailable { at: last.number, reason: error.to_string() };
+            asked.map_err(failed)?.filter(|head| head.number > last.number).unwrap_or(last)
+        } else {
+            last
+        };
+        let happenings = self.guard.on_chain(update, &tip).await?;
+        Ok((happenings, tip.block_ref()))
     }
 
     /// Whether the last block of an update is known not to be canonical any more.
@@ -257,6 +258,12 @@ impl Live {
             () = tokio::time::sleep(wait) => false,
         }
     }
+}
+
+/// The newest block; `None` when it left the chain between two questions.
+async fn newest(node: &Node) -> Result<Option<Header>, RequestError> {
+    let head = node.head().await?;
+    node.header_by_hash(head.hash).await
 }
 
 async fn asked_to_end(stop: &mut watch::Receiver<bool>) {

@@ -1,0 +1,156 @@
+//! The loop as a whole, on a chain inside the process: what is told, what is answered and on which block, what survives
+//! reorgs, restarts and failures.
+
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test may panic")]
+
+use cofferdam_respond::{Progress, Reply};
+use cofferdam_types::primitives::U256;
+use cofferdam_types::{Event, OperatorAlert, PlanStep};
+
+use super::Happening;
+use super::testbed::{Bed, ETHER, HOARD, VAULT};
+
+fn replies(happenings: &[Happening]) -> Vec<Reply> {
+    let response = |happening: &Happening| match happening {
+        Happening::Answered { response, .. } => response.answers.iter().map(|answer| answer.reply.clone()).collect(),
+        Happening::Found { .. } | Happening::Plan(_) | Happening::Processed { .. } => Vec::new(),
+    };
+    happenings.iter().flat_map(response).collect()
+}
+
+fn is_confirmed(happenings: &[Happening]) -> bool {
+    happenings.iter().any(|happening| matches!(happening, Happening::Plan(Progress::Confirmed { .. })))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attack_in_the_newest_block_is_told_sealed_and_read_back() {
+    let mut bed = Bed::new().await;
+    let attack = bed.robbed();
+    let happenings = bed.follow().await;
+    assert!(matches!(replies(&happenings)[..], [Reply::Sent { .. }]), "{happenings:?}");
+    assert_eq!(bed.diary.found()[0].0, attack);
+    bed.mine(1);
+    assert!(is_confirmed(&bed.follow().await));
+    assert!(bed.is_paused());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attacks_in_several_old_blocks_are_told_each_and_answered_once_on_the_newest_head() {
+    let mut bed = Bed::new().await;
+    bed.mine(3);
+    let attacks = [bed.robbed(), bed.robbed(), bed.robbed()];
+    // Empty blocks: what the chain asks now is far from what it asked then.
+    let before = bed.net.header().base_fee.unwrap();
+    bed.mine(12);
+    assert!(bed.net.header().base_fee.unwrap() < before * 3 / 4);
+    let tip = bed.net.head();
+
+    let happenings = bed.follow().await;
+    let told: Vec<_> = bed.diary.found().into_iter().map(|(hash, _)| hash).collect();
+    assert_eq!(told, attacks);
+    let replies = replies(&happenings);
+    assert!(matches!(replies[..], [Reply::Sent { .. }, Reply::Joined { .. }, Reply::Joined { .. }]), "{replies:?}");
+    assert_eq!(bed.diary.sent().len(), 1);
+    for (_, step) in bed.diary.steps() {
+        if let PlanStep::Simulated { head, .. } = step {
+            assert_eq!(head, tip, "tried on the block after which it would be mined");
+        }
+    }
+    // The first of them was told before the second was looked at.
+    let batches = bed.diary.batches.lock().unwrap().clone();
+    let position = |wanted: &dyn Fn(&Event) -> bool| batches.iter().position(|batch| batch.events.iter().any(wanted));
+    let sent = position(&|event| matches!(event, Event::Plan { step: PlanStep::Sent { .. }, .. })).unwrap();
+    let second = position(&|event| matches!(event, Event::Found { finding, .. } if finding.transaction == attacks[1]));
+    assert!(sent < second.unwrap());
+    bed.mine(1);
+    assert!(is_confirmed(&bed.follow().await));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_did_since_counts_when_an_old_attack_is_found() {
+    let mut bed = Bed::new().await;
+    let attack = bed.robbed();
+    bed.mined(&bed.guardian, VAULT, "pause()", 0);
+    bed.mine(20);
+    let happenings = bed.follow().await;
+    assert_eq!(bed.diary.found()[0].0, attack);
+    let replies = replies(&happenings);
+    assert!(matches!(&replies[..], [Reply::Refused { reason, .. }] if reason.to_string().contains("already closed")));
+    assert!(bed.diary.sent().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pending_attack_is_tried_on_the_newest_head_while_old_blocks_are_caught_up_with() {
+    let mut bed = Bed::new().await;
+    bed.mine(40);
+    bed.mined(&bed.guardian, VAULT, "pause()", 0);
+    // One update of sixteen blocks: the guard is behind, and on the head that it has the vault is still open.
+    bed.follow_once().await;
+    assert!(bed.guard.processed().unwrap().number < bed.net.head().number);
+    let attack = bed.sign(&bed.thief, VAULT, "drain()", 0);
+    assert!(bed.show(&attack).await.unwrap().is_empty(), "paused on the newest head: it does nothing");
+    bed.follow().await;
+    assert!(bed.show(&attack).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn native_coin_taken_without_an_event_long_ago_is_told_and_quiet_blocks_are_not_executed() {
+    let mut bed = Bed::executing_within(4).await;
+    bed.shelf.executed.lock().unwrap().clear();
+    for _ in 0..10 {
+        bed.mined(&bed.thief, VAULT, "", ETHER);
+    }
+    let attack = bed.robbed();
+    let robbed_at = bed.net.head().number;
+    for _ in 0..30 {
+        bed.mined(&bed.thief, VAULT, "", ETHER / 10);
+    }
+    let happenings = bed.follow().await;
+    assert_eq!(bed.diary.found(), [(attack, Some(robbed_at))]);
+    assert!(matches!(replies(&happenings)[..], [Reply::Sent { .. }]), "{:?}", replies(&happenings));
+    let near = bed.net.head().number.0 - 4;
+    let old: Vec<u64> = bed.shelf.executed.lock().unwrap().iter().copied().filter(|block| *block < near).collect();
+    assert_eq!(old, [robbed_at.0]);
+    assert!(bed.diary.alerts().is_empty(), "{:?}", bed.diary.alerts());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_old_state_is_gone_it_is_said_once_and_the_blocks_are_judged_by_their_receipts() {
+    let mut bed = Bed::executing_within(4).await;
+    bed.mine(1);
+    bed.robbed();
+    bed.mine(40);
+    let near = bed.net.head().number.0 - 4;
+    *bed.shelf.pruned_below.lock().unwrap() = near - 2;
+    bed.follow().await;
+    assert_eq!(bed.guard.processed(), Some(bed.net.head()));
+    assert!(bed.diary.found().is_empty());
+    let alerts = bed.diary.alerts();
+    assert!(
+        matches!(&alerts[..], [OperatorAlert::ReceiptsOnly { from, reason }]
+        if from.0 == 2 && reason.contains("missing trie node")),
+        "{alerts:?}"
+    );
+
+    // Nothing at all to be had is a failure of the endpoints, and no block is passed over.
+    bed.mine(40);
+    *bed.shelf.pruned_below.lock().unwrap() = u64::MAX;
+    let stood = bed.guard.processed();
+    assert!(bed.try_follow().await.is_err());
+    assert_eq!(bed.guard.processed(), stood);
+    *bed.shelf.pruned_below.lock().unwrap() = 0;
+    bed.restart().await.unwrap();
+    bed.follow().await;
+    assert_eq!(bed.guard.processed(), Some(bed.net.head()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn losses_are_counted_in_the_units_of_the_chain() {
+    let mut bed = Bed::new().await;
+    bed.robbed();
+    bed.follow().await;
+    let lost = bed.diary.events().into_iter().find_map(|event| {
+        if let Event::Loss { amounts, .. } = event { amounts.first().map(|(_, amount)| *amount) } else { None }
+    });
+    assert_eq!(lost, Some(U256::from(HOARD / 4)));
+}
