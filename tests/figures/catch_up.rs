@@ -51,8 +51,8 @@ pub(crate) async fn measure(traffic: Traffic, blocks: u32) -> Value {
     let receiver = Receiver::start().await;
     let start = tempfile::tempdir().expect("there is room for a folder");
     protocol::configure(start.path(), &Lane::Http.url(&node), &protocol.modules, &receiver);
-    let mut program = protocol::watch(start.path(), &[]);
-    protocol::has_dealt_with(&mut program, node.head().await).await;
+    let program = protocol::watch(start.path(), &[]);
+    protocol::has_dealt_with(&program, node.head().await).await;
     program.kill().await;
 
     mine(&node).await;
@@ -82,8 +82,8 @@ async fn run(start: &TempDir, head: u64) -> Run {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     copy(start.path(), folder.path());
     let began = Instant::now();
-    let mut program = protocol::watch(folder.path(), &[]);
-    protocol::has_dealt_with(&mut program, head).await;
+    let program = protocol::watch(folder.path(), &[]);
+    protocol::has_dealt_with(&program, head).await;
     let wall = began.elapsed();
     let cpu = process::settled_cpu(&program).await;
     let found = |line: &Value| line["message"].as_str().is_some_and(|message| message.starts_with("found"));
@@ -144,7 +144,7 @@ async fn make(node: &Anvil, protocol: &Protocol, traffic: Traffic, blocks: u32) 
                 Traffic::Native => transaction(*sender, *vault, U256::from(1_000), &calldata("deposit()", &[])),
             })
             .collect();
-        hand_over(node, &transactions).await;
+        hand_over(node, transactions).await;
         mine(node).await;
     }
 }

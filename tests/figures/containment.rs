@@ -56,8 +56,8 @@ pub(crate) async fn measure(lane: Lane, rounds: usize) -> Value {
     configure(folder.path(), &lane.url(&node), &vaults, &receiver);
     let pending = Feed::of_pending(&node).await;
     let mut scene = Scene { node, people, vaults, receiver, pending };
-    let mut program = protocol::watch(folder.path(), &[("GUARDIAN_KEY_FILE", KEY_FILE)]);
-    protocol::has_dealt_with(&mut program, scene.node.head().await).await;
+    let program = protocol::watch(folder.path(), &[("GUARDIAN_KEY_FILE", KEY_FILE)]);
+    protocol::has_dealt_with(&program, scene.node.head().await).await;
 
     let mut outside = Vec::new();
     for round in 0..rounds {

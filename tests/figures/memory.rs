@@ -38,15 +38,15 @@ pub(crate) async fn measure(blocks: u64) -> Value {
         ether(LIMIT_ETHER)
     );
     protocol::configure(folder.path(), &Lane::WebSocket.url(&node), &modules, &receiver);
-    let mut program = protocol::watch(folder.path(), &[]);
+    let program = protocol::watch(folder.path(), &[]);
     let start = node.head().await;
-    protocol::has_dealt_with(&mut program, start).await;
+    protocol::has_dealt_with(&program, start).await;
 
     let mut looks = BTreeMap::from([(0, look(&program, folder.path()))]);
     for number in 1..=blocks {
         block(&node, &people, vault, number).await;
         if number.is_multiple_of(STRIDE) {
-            protocol::has_dealt_with(&mut program, start + number).await;
+            protocol::has_dealt_with(&program, start + number).await;
         }
         if number.is_multiple_of((blocks / 10).max(1)) {
             looks.insert(number, look(&program, folder.path()));
@@ -77,7 +77,7 @@ async fn block(node: &Anvil, people: &People, vault: Address, number: u64) {
         let data = calldata("withdraw(uint256)", &[word(ether(LIMIT_ETHER + 1))]);
         transactions.push(transaction(people.user, vault, U256::ZERO, &data));
     }
-    hand_over(node, &transactions).await;
+    hand_over(node, transactions).await;
     mine(node).await;
 }
 

@@ -1,18 +1,24 @@
 //! The contracts that are guarded while figures are taken, and the configuration that guards them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
 use cofferdam_e2e::contract::{calldata, deploy, done, ether};
+use cofferdam_e2e::rpc::{hex, quantity};
 use cofferdam_e2e::{Program, Receiver, Rpc, Vault};
 use serde_json::{Value, json};
 
 /// Fees that no honest base fee of these chains reaches.
 const MAX_FEE: &str = "0x174876e800";
 const TIP: &str = "0x3b9aca00";
-/// Transactions in one request to the node.
-const BATCH: usize = 250;
+
+/// How long anything may take before the benchmark gives up.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How often the program's log is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A transaction that the node signs.
 pub(crate) fn transaction(from: Address, to: Address, value: U256, data: &str) -> Value {
@@ -56,30 +62,43 @@ impl People {
     }
 }
 
-/// Hands transactions over in as few requests as is sensible. The node does not mine by itself.
+/// Hands transactions over in one request, to be mined with the next block. The node works on a request in no order, so
+/// each transaction is given the place among its sender's that it has in `transactions`.
 ///
 /// # Panics
-/// When the node does not take one of them.
-pub(crate) async fn hand_over(node: &Rpc, transactions: &[Value]) {
-    for part in transactions.chunks(BATCH) {
-        let calls = part.iter().map(|transaction| ("eth_sendTransaction", json!([transaction]))).collect();
-        ask_all(node, calls).await;
+/// When the node does not take one of them, or still holds earlier ones.
+pub(crate) async fn hand_over(node: &Rpc, mut transactions: Vec<Value>) {
+    let mut senders: Vec<Value> = transactions.iter().map(|transaction| transaction["from"].clone()).collect();
+    senders.sort_unstable_by_key(Value::to_string);
+    senders.dedup();
+    let counts = senders.iter().map(|sender| ("eth_getTransactionCount", json!([sender, "latest"]))).collect();
+    let counts = ask_all(node, counts).await;
+    let mut nonces: BTreeMap<String, u64> =
+        senders.iter().map(Value::to_string).zip(counts.iter().map(quantity)).collect();
+    for transaction in &mut transactions {
+        let nonce = nonces.get_mut(&transaction["from"].to_string()).expect("every sender was asked for");
+        transaction["nonce"] = json!(hex(*nonce));
+        *nonce += 1;
     }
+    let calls = transactions.into_iter().map(|transaction| ("eth_sendTransaction", json!([transaction]))).collect();
+    ask_all(node, calls).await;
 }
 
-/// Several calls in one request.
+/// Several calls in one request; gives their results in the same order.
 ///
 /// # Panics
 /// When the node refuses one of them.
-pub(crate) async fn ask_all(node: &Rpc, calls: Vec<(&str, Value)>) {
+pub(crate) async fn ask_all(node: &Rpc, calls: Vec<(&str, Value)>) -> Vec<Value> {
     let requests: Vec<Value> = (0_u32..)
         .zip(calls)
         .map(|(id, (method, params))| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
         .collect();
     let answers = node.forward(&Value::Array(requests)).await.expect("the node answers");
-    let refused =
-        answers.as_array().expect("a batch is answered with a batch").iter().find(|one| one["error"].is_object());
-    assert!(refused.is_none(), "the node refused: {refused:?}");
+    let mut answers = answers.as_array().expect("a batch is answered with a batch").clone();
+    answers.sort_unstable_by_key(|answer| answer["id"].as_u64());
+    let result = |mut answer: Value| answer.get_mut("result").map(Value::take).ok_or(answer);
+    let results: Result<Vec<Value>, Value> = answers.into_iter().map(result).collect();
+    results.unwrap_or_else(|refused| panic!("the node refused: {refused}"))
 }
 
 /// Mines one block of what was handed over.
@@ -118,8 +137,21 @@ pub(crate) fn log_of(program: &Program) -> Vec<Value> {
 }
 
 /// Waits until `program` has dealt with `block` as the last of what it was handed.
-pub(crate) async fn has_dealt_with(program: &mut Program, block: u64) {
-    program.says(&format!("\"last\":{block},\"behind\"")).await;
+///
+/// # Panics
+/// When that takes longer than any figure may.
+pub(crate) async fn has_dealt_with(program: &Program, block: u64) {
+    let words = format!("\"last\":{block},\"behind\"");
+    let seen = async {
+        while !program.said().iter().any(|line| line.contains(&words)) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, seen).await.is_err() {
+        let said = program.said();
+        let last = said.len().saturating_sub(20);
+        panic!("block {block} was not dealt with in {PATIENCE:?}; the last words:\n{}", said[last..].join("\n"));
+    }
 }
 
 /// Whether a webhook's message tells of `transaction` in a block.

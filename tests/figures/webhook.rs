@@ -35,8 +35,8 @@ pub(crate) async fn measure(lane: Lane, blocks: u64) -> Value {
         ether(LIMIT_ETHER)
     );
     protocol::configure(folder.path(), &lane.url(&node), &modules, &receiver);
-    let mut program = protocol::watch(folder.path(), &[]);
-    protocol::has_dealt_with(&mut program, node.head().await).await;
+    let program = protocol::watch(folder.path(), &[]);
+    protocol::has_dealt_with(&program, node.head().await).await;
 
     let mut sample = Sample::default();
     for block in 0..blocks {
