@@ -33,7 +33,7 @@ enum Command {
     Bench(bench::Arguments),
     /// Write blocks of a node as cases, with all the state that they read.
     Record(record::Arguments),
-    /// What a transaction of a case would do, explained.
+    /// What a transaction would do, what is thought of it and what would be done about it.
     Simulate(simulate::Arguments),
     /// Read the incident record, and check it.
     Incident(incident::Arguments),

@@ -79,9 +79,9 @@ fn what_is_missing_is_bad_input() {
         &["watch", "--config", "gone.toml"],
         &["incident", "list", "gone.db"],
         &["incident", "verify", "gone.db"],
-        &["record", "--node", "ws://127.0.0.1:9", "--from", "5", "--to", "4"],
-        &["record", "--node", "gopher://127.0.0.1:9/secret", "--from", "4", "--to", "5"],
-        &["record", "--node", "ws://127.0.0.1:9", "--from", "4", "--to", "5", "--hardfork", "spoon"],
+        &["record", "--rpc", "ws://127.0.0.1:9", "--from", "5", "--to", "4"],
+        &["record", "--rpc", "gopher://127.0.0.1:9/secret", "--from", "4", "--to", "5"],
+        &["record", "--rpc", "ws://127.0.0.1:9", "--from", "4", "--to", "5", "--hardfork", "spoon"],
         &["no-such-command"],
     ] {
         let ended = cofferdam(folder.path(), arguments);
@@ -96,7 +96,7 @@ fn a_node_that_does_not_answer_is_code_3_and_its_address_is_not_told() {
     // A port of our own that nobody listens on: it is bound and closed again.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let node = format!("http://127.0.0.1:{port}/v3/secret-key");
-    let ended = cofferdam(folder.path(), &["record", "--node", &node, "--from", "1", "--to", "1"]);
+    let ended = cofferdam(folder.path(), &["record", "--rpc", &node, "--from", "1", "--to", "1"]);
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert!(!text(&ended.stderr).contains("secret-key"), "{ended:?}");
 }

@@ -187,6 +187,23 @@ pub(crate) fn take_in(raw: &[u8], config: &Config) -> Result<SignedTx, SubmitErr
     Ok(SignedTx { envelope, plain })
 }
 
+/// Reads a signed transaction and recovers its signer, without asking any chain whether it would take it. Blobs may be
+/// with it or not.
+///
+/// # Errors
+/// [`SubmitError`] when `raw` is not one transaction of a known type, its signature gives no address, or its blobs are
+/// not those that were signed.
+pub fn read_signed(raw: &[u8]) -> Result<Transaction, SubmitError> {
+    let envelope =
+        TxEnvelope::decode_2718_exact(raw).map_err(|error| SubmitError::Decode { reason: error.to_string() })?;
+    let envelope = envelope.try_map_eip4844(|variant| match variant {
+        TxEip4844Variant::TxEip4844(_) => Ok(variant),
+        TxEip4844Variant::TxEip4844WithSidecar(_) => without_sidecar(variant),
+    })?;
+    let envelope = envelope.try_into_recovered().map_err(|_| SubmitError::InvalidSender)?;
+    Ok(plain(&envelope))
+}
+
 fn type_known(kind: u8, spec: Spec) -> bool {
     match kind {
         0..=2 => true,

@@ -31,7 +31,7 @@ pub mod scenario;
 
 pub use block::Dropped;
 pub use config::{Config, ConfigError, GenesisAccount};
-pub use intake::SubmitError;
+pub use intake::{SubmitError, read_signed};
 pub use pool::Lane;
 pub use serve::Serving;
 pub use simnet::Simnet;

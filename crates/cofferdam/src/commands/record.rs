@@ -9,22 +9,26 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use cofferdam_chain::case::{Case, CaseError, Manifest, Recorder};
 use cofferdam_chain::{Endpoint, EndpointOptions, Node, NodeOptions};
-use cofferdam_evm::{Rules, spec_name, spec_named};
+use cofferdam_evm::{Rules, Spec, spec_name, spec_named};
 use cofferdam_types::BlockNumber;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::{Answer, Failure, print_json, print_line};
+use crate::printable::shortened;
 
 /// Where the blocks lie below the folder.
 const BLOCKS: &str = "blocks";
+
+/// Holds the address of a node where no argument does.
+pub(super) const RPC_VARIABLE: &str = "COFFERDAM_RPC_URL";
 
 /// Arguments of `record`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Address of the node; addresses often contain a key, so the variable is the better place for it.
-    #[arg(long, env = "COFFERDAM_NODE_URL", hide_env_values = true)]
-    node: String,
+    #[arg(long, value_name = "URL", env = RPC_VARIABLE, hide_env_values = true)]
+    rpc: String,
     /// The first block.
     #[arg(long)]
     from: u64,
@@ -62,17 +66,9 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             "--from {from} --to {to}: expected 1 or more, and the first not after the last"
         )));
     }
-    let spec =
-        match &arguments.hardfork {
-            None => None,
-            Some(name) => {
-                let spec = spec_named(name);
-                Some(spec.ok_or_else(|| {
-                    Failure::input(format!("--hardfork {name}: expected the name of one like `prague`"))
-                })?)
-            }
-        };
-    let endpoint = Endpoint::new("node", &arguments.node, EndpointOptions::default()).map_err(Failure::input)?;
+    let spec = hard_fork(arguments.hardfork.as_deref())?;
+    let endpoint = Endpoint::new("node", &arguments.rpc, EndpointOptions::default());
+    let endpoint = endpoint.map_err(|error| Failure::input(format!("--rpc: {error}")))?;
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} blocks, {eta} left").map_err(Failure::outside)?;
     // Draws on standard error, and only where that is a terminal.
     let bar = ProgressBar::new(to.saturating_sub(from).saturating_add(1)).with_style(style);
@@ -97,6 +93,18 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
         ))?;
     }
     Ok(Answer::Yes)
+}
+
+/// The hard fork of a name that was given.
+///
+/// # Errors
+/// [`Failure::Input`] when there is none of that name.
+pub(super) fn hard_fork(name: Option<&str>) -> Result<Option<Spec>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let spec = spec_named(name);
+    spec.map(Some).ok_or_else(|| {
+        Failure::input(format!("--hardfork {}: expected the name of one like `prague`", shortened(name, 40)))
+    })
 }
 
 /// Records `range` into `folder`; `each` is called after every block.

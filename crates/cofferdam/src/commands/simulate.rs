@@ -1,99 +1,160 @@
-//! `simulate`: what a transaction of a case would do and what is thought of it, for a person.
+//! `simulate`: what a transaction would do, what is thought of it, and what would be done about it, for a person.
+//!
+//! ```text
+//! argument ─▶ target ─▶ ground (executes it where it belongs) ─▶ contain (tries the levers) ─▶ explain ─▶ screen, JSON
+//! ```
+//! Sends and signs nothing, and writes nothing to the record.
 
-use std::path::PathBuf;
+mod contain;
+mod explain;
+mod ground;
+mod names;
+mod screen;
+mod target;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use cofferdam_chain::case::Case;
+use cofferdam_detect::Settings;
 use cofferdam_types::primitives::Address;
-use cofferdam_types::{Call, CallStatus, Execution, Judge, Verdict, Watchlist};
+use cofferdam_types::{Level, Watchlist};
 
-use crate::cases::{Runnable, judge, together};
+use super::record::{RPC_VARIABLE, hard_fork};
+use crate::cases::together;
 use crate::cli::{Answer, Failure, print_json};
-use crate::printable::shortened;
+use crate::config::{self, Ready};
+use contain::contain;
+use explain::{Explained, explained};
+use ground::{Ground, Outlet, Protected, of_case};
+use target::Target;
 
-/// Frames shown; the rest is counted.
-const FRAMES_SHOWN: usize = 200;
+/// How long what is under way may take after the answer is known.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A case file (`cofferdam-case/1`).
-    case: PathBuf,
+    /// A transaction's hash (mined or pending), a signed transaction (0x and hexadecimal digits, or a file that holds
+    /// them), or a case file.
+    #[arg(value_name = "TX | RAW | CASE")]
+    target: String,
+    /// A configuration: its endpoints, modules, invariants and levers.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address of a node; else the configuration's, else what COFFERDAM_RPC_URL holds.
+    #[arg(long, value_name = "URL")]
+    rpc: Option<String>,
     /// An address to protect; may be given several times. They count as one module.
-    #[arg(long = "protect", required = true)]
+    #[arg(long = "protect", value_name = "ADDRESS", value_parser = account, conflicts_with = "config")]
     protected: Vec<Address>,
-    /// The transaction, from 0; the last one when absent. Those before it are executed first.
+    /// The hard fork of the node's chain. Absent: mainnet's own schedule on chain 1, else the newest known.
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    hardfork: Option<String>,
+    /// Which transaction of a case, from 0; the last one when absent. Those before it are executed first.
     #[arg(long)]
     index: Option<usize>,
 }
 
-/// Executes the transaction. The answer is "no" when a finding stands.
+/// An address as people write it; one whose capital letters are not its checksum was mistyped.
+fn account(text: &str) -> Result<Address, String> {
+    let address: Address = text.parse().map_err(|_| "expected an address: 0x and 40 hexadecimal digits".to_owned())?;
+    let mixed = text.bytes().skip(2).any(|byte| byte.is_ascii_uppercase())
+        && text.bytes().skip(2).any(|byte| byte.is_ascii_lowercase());
+    if mixed && Address::parse_checksummed(text, None).is_err() {
+        return Err(format!("the capital letters are not the checksum (EIP-55) of this address, which is {address}"));
+    }
+    Ok(address)
+}
+
+/// Executes the transaction and explains it. The answer is "no" when a finding stands.
 ///
 /// # Errors
-/// [`Failure::Input`] when the case cannot be read or has no such transaction.
+/// [`Failure::Input`] names the argument that cannot be used; [`Failure::Outside`] when a node cannot tell what is
+/// needed.
 pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
-    let case = Runnable::new(Case::read(&arguments.case).map_err(Failure::input)?).map_err(Failure::input)?;
-    let watch = Arc::new(Watchlist::new(together(arguments.protected.clone())));
-    let mut engine = case.engine(watch.clone());
-    let mut judge = judge(&watch).map_err(Failure::input)?;
-    engine.set_needs(judge.needs().clone());
-    let advanced = engine.advance(&case.block).map_err(Failure::outside)?;
-    let count = advanced.executions.len();
-    let index = arguments.index.unwrap_or_else(|| count.saturating_sub(1));
-    if index >= count {
-        return Err(Failure::input(format!("--index {index}: the case has {count} transactions, counted from 0")));
+    let target = Target::read(&arguments.target)?;
+    let ready = match &arguments.config {
+        Some(path) => {
+            let ready = config::load(path, &|name| std::env::var_os(name));
+            Some(ready.map_err(|mistakes| super::config::refused(&mistakes))?)
+        }
+        None => None,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::outside)?;
+    let done = runtime.block_on(simulate(arguments, target, ready.as_ref()));
+    runtime.shutdown_timeout(LAST_WORDS);
+    let explained = done?;
+    if json {
+        print_json(&explained)?;
+    } else {
+        screen::show(&explained)?;
     }
-    let mut found = false;
-    for (at, execution) in advanced.executions.iter().enumerate().take(index.saturating_add(1)) {
-        let verdict = judge.judge(execution);
-        judge.record(execution);
-        if at == index {
-            found = verdict.level().is_some();
-            if json {
-                print_json(&serde_json::json!({ "effects": execution.effects, "verdict": verdict }))?;
-            } else {
-                show(execution, &verdict);
+    Ok(if explained.verdict.findings.is_empty() { Answer::Yes } else { Answer::No })
+}
+
+async fn simulate(arguments: &Arguments, target: Target, ready: Option<&Ready>) -> Result<Explained, Failure> {
+    let protected = match ready {
+        Some(ready) => Protected { watch: ready.watch.clone(), settings: ready.settings.clone() },
+        None => {
+            let modules =
+                if arguments.protected.is_empty() { Vec::new() } else { together(arguments.protected.clone()) };
+            Protected { watch: Arc::new(Watchlist::new(modules)), settings: Settings::default() }
+        }
+    };
+    let mut ground = stand(arguments, target, ready, protected).await?;
+    let containment = match ready {
+        Some(ready) => contain(&mut ground, ready).await?,
+        None => {
+            if ground.verdict.level() == Some(Level::Stop) {
+                ground.notes.push("what would be done about it is shown with --config FILE, which names levers".into());
             }
+            Vec::new()
         }
-    }
-    Ok(if found { Answer::No } else { Answer::Yes })
+    };
+    Ok(explained(&mut ground, containment))
 }
 
-fn show(execution: &Execution, verdict: &Verdict) {
-    let effects = &execution.effects;
-    anstream::println!("transaction {}", execution.hash());
-    anstream::println!("outcome     {}, {} gas", shortened(&format!("{:?}", effects.outcome), 80), effects.gas_used);
-    anstream::println!(
-        "stands on   block {}, {} pieces of state missing",
-        verdict.standing.head.number,
-        verdict.standing.missing.len()
-    );
-    anstream::println!("calls");
-    effects.calls.iter().take(FRAMES_SHOWN).for_each(frame);
-    if effects.calls.len() > FRAMES_SHOWN {
-        anstream::println!("  and {} more", effects.calls.len().saturating_sub(FRAMES_SHOWN));
+async fn stand(
+    arguments: &Arguments,
+    target: Target,
+    ready: Option<&Ready>,
+    protected: Protected,
+) -> Result<Ground, Failure> {
+    if arguments.index.is_some() && !matches!(target, Target::Case(_)) {
+        return Err(Failure::input("--index: only a case holds several transactions"));
     }
-    anstream::println!("movements");
-    for moved in &effects.movements {
-        anstream::println!("  {} -> {}  {} of {}", moved.from, moved.to, moved.amount, moved.asset);
-    }
-    match verdict.level() {
-        None => anstream::println!("verdict     nothing was seen"),
-        Some(level) => anstream::println!("verdict     {level}"),
-    }
-    for finding in &verdict.findings {
-        anstream::println!("  {} {}: {}", finding.level, finding.detector, shortened(&finding.summary, 200));
-        for evidence in &finding.evidence {
-            anstream::println!("      {}: {}", evidence.what, shortened(&evidence.value, 160));
+    match target {
+        Target::Case(case) => {
+            for (given, name) in [(arguments.rpc.is_some(), "--rpc"), (arguments.hardfork.is_some(), "--hardfork")] {
+                if given {
+                    return Err(Failure::input(format!("{name}: a case brings its own state and its own hard fork")));
+                }
+            }
+            of_case(Path::new(&arguments.target), *case, arguments.index, protected)
         }
+        Target::Hash(hash) => outlet(arguments, ready).await?.known(hash, protected).await,
+        Target::Raw(transaction) => outlet(arguments, ready).await?.pending(*transaction, protected).await,
     }
 }
 
-fn frame(call: &Call) {
-    let indent = usize::from(call.depth).min(30).saturating_mul(2);
-    let selector = call.selector.map(|selector| selector.to_string()).unwrap_or_default();
-    let ended = if call.status == CallStatus::Succeeded { "" } else { "  failed" };
-    let value = if call.value.is_zero() { String::new() } else { format!("  {} wei", call.value) };
-    anstream::println!("  {:indent$}{:?} {} {selector}{value}{ended}", "", call.kind, call.code_address);
+async fn outlet(arguments: &Arguments, ready: Option<&Ready>) -> Result<Outlet, Failure> {
+    let chain = ready.map(|ready| ready.file.chain.id);
+    let spec = hard_fork(arguments.hardfork.as_deref())?;
+    match (&arguments.rpc, ready) {
+        (Some(address), Some(ready)) => {
+            let mut outlet = Outlet::at(address, chain, None).await?;
+            outlet.rules = ready.rules;
+            Ok(outlet)
+        }
+        (Some(address), None) => Outlet::at(address, chain, spec).await,
+        (None, Some(ready)) => Outlet::over(ready.endpoints.clone(), chain, |_| ready.rules).await,
+        (None, None) => match std::env::var(RPC_VARIABLE) {
+            Ok(address) => Outlet::at(&address, chain, spec).await,
+            Err(_) => Err(Failure::input(format!(
+                "a transaction is looked up and executed on a node: give --rpc URL or --config FILE, or set {RPC_VARIABLE}"
+            ))),
+        },
+    }
 }

@@ -39,6 +39,20 @@ pub struct Ready {
     pub receivers: Vec<Receiver>,
 }
 
+impl Ready {
+    /// The same levers and limits with guardians that cannot sign: for trying things out.
+    pub(crate) fn setup_without_keys(&self) -> Setup {
+        let responder = &self.responder;
+        Setup {
+            chain_id: responder.chain_id,
+            levers: responder.levers.clone(),
+            limits: responder.limits.clone(),
+            guardians: keyless(&responder.guardians),
+            readiness_blocks: responder.readiness_blocks,
+        }
+    }
+}
+
 /// Makes `file` ready.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use check::Ready;
 use content::withhold;
 pub use schema::schema;
+pub(crate) use rehearsal::Rehearsal;
 
 /// Looks up an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<OsString> + 'e;

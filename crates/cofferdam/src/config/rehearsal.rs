@@ -1,5 +1,5 @@
-//! A record and a channel that are never used: a responder is put together with them to learn whether levers,
-//! guardians and limits fit, without a node. Nothing is ever asked of them.
+//! A record and a channel for a responder that must not act: it is put together with them to learn whether levers,
+//! guardians and limits fit, and what it would do. Whatever is asked of them is refused.
 
 use alloy_primitives::{Address, B256, Bytes};
 use cofferdam_respond::channel::Answer;
@@ -11,7 +11,7 @@ use cofferdam_types::{
 const REASON: &str = "this is a rehearsal";
 
 /// Refuses everything.
-pub(super) struct Rehearsal;
+pub(crate) struct Rehearsal;
 
 fn write() -> JournalError {
     JournalError::Write { reason: REASON.to_owned() }

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, U256};
-use cofferdam_types::{CallKind, Evidence, Finding, Harm, Level, Severity};
+use cofferdam_types::{CallKind, Evidence, Execution, Finding, Harm, Level, Module, ModuleId, Severity, Watchlist};
 
 mod changes;
 mod events;
@@ -17,12 +17,22 @@ pub use changes::{Change, Kind};
 pub(crate) use changes::changes;
 use changes::{address_in, low_address};
 
-use crate::{Detector, DetectorInfo, Habit, History, Seen, amounts::reaches, seen::Said};
+use crate::{Detector, DetectorInfo, Habit, History, Seen, amounts::reaches, seen::Said, settings::ModuleSettings};
 
 /// The detector's id.
 pub const ID: &str = "authority-change";
 
 static INFO: LazyLock<DetectorInfo> = LazyLock::new(|| DetectorInfo::embedded(include_str!("detector.toml")));
+
+/// Changes of authority or code in any one contract, protected or not, whoever made them: for telling people what a
+/// transaction did.
+pub fn changes_in(execution: &Execution, contract: Address) -> Vec<Change> {
+    let Ok(id) = ModuleId::new("contract") else { return Vec::new() };
+    let settings = ModuleSettings::defaults(id.clone());
+    let module = Module { id, contracts: vec![contract], assets: Vec::new() };
+    let watch = Watchlist::new(vec![module.clone()]);
+    changes(&Seen::new(execution, &watch, 0, &module, &settings))
+}
 
 /// By what right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,227 @@
+//! Where a transaction is executed: in its place in its block, or on the head of a node, or in its case.
+//!
+//! What was executed before it in its block is executed first. What cannot be had (state that a node has pruned, an
+//! earlier transaction that nobody showed us) is said and never made up.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use alloy_primitives::B256;
+use cofferdam_chain::case::Case;
+use cofferdam_chain::{Endpoint, EndpointOptions, Node, NodeOptions, NodeState};
+use cofferdam_detect::{Detection, Settings};
+use cofferdam_evm::{Engine, Rules, Spec};
+use cofferdam_types::{
+    Block, ChainId, Execution, Header, Judge, Outcome, StateSource, Transaction, Verdict, Watchlist, Window,
+};
+
+use crate::cases::Runnable;
+use crate::cli::Failure;
+
+/// What is protected, and how it is judged.
+pub(super) struct Protected {
+    /// The modules.
+    pub(super) watch: Arc<Watchlist>,
+    /// How they are judged.
+    pub(super) settings: Settings,
+}
+
+/// An executed transaction and all that it stands on.
+pub(super) struct Ground {
+    /// Stands on the block before the transaction's own.
+    pub(super) engine: Engine,
+    /// Knows what came before in the same block.
+    pub(super) judge: Detection,
+    /// What is protected.
+    pub(super) watch: Arc<Watchlist>,
+    /// The transaction and what it did.
+    pub(super) execution: Execution,
+    /// What it means.
+    pub(super) verdict: Verdict,
+    /// Transactions of the same block that ran before it.
+    pub(super) earlier: Vec<Arc<Transaction>>,
+    /// The chain.
+    pub(super) chain: ChainId,
+    /// What a reader must know about all this.
+    pub(super) notes: Vec<String>,
+}
+
+/// A node to ask, and the rules of its chain.
+pub(super) struct Outlet {
+    /// The node.
+    pub(super) node: Node,
+    /// Which hard forks hold.
+    pub(super) rules: Rules,
+}
+
+impl Outlet {
+    /// Connects to one address.
+    ///
+    /// # Errors
+    /// [`Failure::Input`] when it is no address, [`Failure::Outside`] when nobody answers.
+    pub(super) async fn at(address: &str, chain: Option<ChainId>, spec: Option<Spec>) -> Result<Self, Failure> {
+        let endpoint = Endpoint::new("node", address, EndpointOptions::default());
+        let endpoint = endpoint.map_err(|error| Failure::input(format!("--rpc: {error}")))?;
+        Self::over(vec![endpoint], chain, |chain| {
+            spec.map_or_else(|| Rules::for_chain(chain), |spec| Rules::fixed(chain, spec))
+        })
+        .await
+    }
+
+    /// Connects to endpoints that are configured.
+    ///
+    /// # Errors
+    /// [`Failure::Outside`] when nobody answers.
+    pub(super) async fn over(
+        endpoints: Vec<Endpoint>,
+        chain: Option<ChainId>,
+        rules: impl FnOnce(ChainId) -> Rules,
+    ) -> Result<Self, Failure> {
+        let node = Node::connect(endpoints, chain, NodeOptions::default()).await.map_err(Failure::outside)?;
+        let rules = rules(node.chain_id());
+        Ok(Self { node, rules })
+    }
+
+    /// A transaction that the node knows.
+    ///
+    /// # Errors
+    /// [`Failure::Input`] when it knows none of that hash, [`Failure::Outside`] when it cannot tell what is needed.
+    pub(super) async fn known(&self, hash: B256, protected: Protected) -> Result<Ground, Failure> {
+        let known = self.node.transaction(hash).await.map_err(Failure::outside)?;
+        let Some((transaction, block)) = known else {
+            return Err(Failure::input(format!(
+                "the node knows no transaction {hash}, neither in a block nor pending; is it of chain {}?",
+                self.node.chain_id()
+            )));
+        };
+        match block {
+            Some(block) => self.mined(hash, block, protected).await,
+            None => self.pending(transaction, protected).await,
+        }
+    }
+
+    /// A transaction on top of the head.
+    ///
+    /// # Errors
+    /// [`Failure::Input`] when it is signed for another chain, [`Failure::Outside`] when the node cannot tell what is
+    /// needed.
+    pub(super) async fn pending(&self, transaction: Transaction, protected: Protected) -> Result<Ground, Failure> {
+        let chain = self.node.chain_id();
+        if let Some(other) = transaction.chain_id.filter(|signed| *signed != chain.0) {
+            return Err(Failure::input(format!(
+                "the transaction {} is signed for chain {other}, the node is on chain {chain}",
+                transaction.hash
+            )));
+        }
+        let head = self.node.head().await.map_err(Failure::outside)?;
+        let head = self.header(head.hash, "its newest block").await?;
+        let mut engine = self.engine(&protected);
+        let judge = judge(&protected, &mut engine)?;
+        engine.reset(head);
+        let (execution, notes) = on_head(&mut engine, Arc::new(transaction))?;
+        let verdict = judge.judge(&execution);
+        let watch = protected.watch;
+        Ok(Ground { engine, judge, watch, execution, verdict, earlier: Vec::new(), chain, notes })
+    }
+
+    async fn mined(&self, hash: B256, block: B256, protected: Protected) -> Result<Ground, Failure> {
+        let found = self.node.block_by_hash(block).await.map_err(Failure::outside)?;
+        let block = found.ok_or_else(|| Failure::outside(format!("the node does not have block {block} any more")))?;
+        let parent = self.header(block.header.parent_hash, "the block before").await?;
+        let mut engine = self.engine(&protected);
+        engine.reset(parent.clone());
+        let index = block.transactions.iter().position(|transaction| transaction.hash == hash);
+        let index =
+            index.ok_or_else(|| Failure::outside(format!("block {} does not hold {hash}", block.header.hash)))?;
+        in_block(engine, &parent, &block, index, self.node.chain_id(), protected)
+    }
+
+    async fn header(&self, hash: B256, what: &str) -> Result<Header, Failure> {
+        let header = self.node.header_by_hash(hash).await.map_err(Failure::outside)?;
+        header.ok_or_else(|| Failure::outside(format!("the node does not have {what}, {hash}")))
+    }
+
+    fn engine(&self, protected: &Protected) -> Engine {
+        let source: Arc<dyn StateSource> =
+            Arc::new(NodeState::new(self.node.clone(), tokio::runtime::Handle::current()));
+        Engine::new(self.rules, source, protected.watch.clone())
+    }
+}
+
+/// The transaction at `index` of a case, the last one when absent.
+///
+/// # Errors
+/// [`Failure::Input`] when the case has no such transaction or cannot be run.
+pub(super) fn of_case(path: &Path, case: Case, index: Option<usize>, protected: Protected) -> Result<Ground, Failure> {
+    let whole = case.is_whole_block();
+    let named = |reason: String| Failure::input(format!("`{}`: {reason}", path.display()));
+    let case = Runnable::new(case).map_err(named)?;
+    let count = case.block.transactions.len();
+    let index = index.unwrap_or_else(|| count.saturating_sub(1));
+    if index >= count {
+        return Err(Failure::input(format!("--index {index}: the case has {count} transactions, counted from 0")));
+    }
+    let (engine, parent) = (case.engine(protected.watch.clone()), case.case.parent_header());
+    let chain = ChainId(case.case.chain_id);
+    let mut ground = in_block(engine, &parent, &case.block, index, chain, protected)?;
+    if !whole {
+        ground
+            .notes
+            .push("the case holds what its transactions touched and little else: other state is missing".into());
+    }
+    Ok(ground)
+}
+
+fn judge(protected: &Protected, engine: &mut Engine) -> Result<Detection, Failure> {
+    let judge = Detection::new(protected.watch.clone(), &protected.settings).map_err(Failure::input)?;
+    engine.set_needs(judge.needs().clone());
+    Ok(judge)
+}
+
+/// Executes the block, of which `parent` is the one before, and goes back to it.
+fn in_block(
+    mut engine: Engine,
+    parent: &Header,
+    block: &Block,
+    index: usize,
+    chain: ChainId,
+    protected: Protected,
+) -> Result<Ground, Failure> {
+    let mut judge = judge(&protected, &mut engine)?;
+    let advanced = engine.advance(block).map_err(Failure::outside)?;
+    let mut notes = Vec::new();
+    for (at, difference) in &advanced.diverged {
+        if usize::try_from(*at).is_ok_and(|at| at == index) {
+            notes.push(format!("executed here it differs from the chain, so its receipt is shown: {difference}"));
+        }
+    }
+    let mut executions = advanced.executions.into_iter();
+    for earlier in executions.by_ref().take(index) {
+        judge.record(&earlier);
+    }
+    let Some(execution) = executions.next() else {
+        return Err(Failure::outside(format!("block {} was executed in part only", block.header.number)));
+    };
+    let verdict = judge.judge(&execution);
+    // A block that differed from the chain was not kept: then the engine stands elsewhere and begins anew.
+    if engine.rollback(parent.block_ref()).is_err() {
+        engine.reset(parent.clone());
+    }
+    let earlier = block.transactions.iter().take(index).cloned().map(Arc::new).collect();
+    let watch = protected.watch;
+    Ok(Ground { engine, judge, watch, execution, verdict, earlier, chain, notes })
+}
+
+/// Executes it as the next transaction; one that is not valid now is shown as if it were, and that is said.
+fn on_head(engine: &mut Engine, transaction: Arc<Transaction>) -> Result<(Execution, Vec<String>), Failure> {
+    let execution = engine.pending(transaction.clone()).map_err(Failure::outside)?;
+    let Outcome::Invalid(reason) = &execution.effects.outcome else { return Ok((execution, Vec::new())) };
+    let note = format!(
+        "it would not be mined on this head: {reason}. Shown is what it would do if nonce, fees and funds were right"
+    );
+    let mut tried = engine.fork().apply_unchecked(transaction.clone()).map_err(Failure::outside)?;
+    // What was tried is the transaction without its fees; what is meant is the transaction itself.
+    tried.transaction = transaction;
+    tried.window = Window::Pending;
+    Ok((tried, vec![note]))
+}
