@@ -64,7 +64,6 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(Failure::outside)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    cofferdam_evm::warm_up();
     let mut screen = Screen::new(anstream::stdout());
     let mut report =
         DrillReport { version: env!("CARGO_PKG_VERSION").to_owned(), seed: arguments.seed, runs: Vec::new() };

@@ -50,6 +50,9 @@ pub fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     let ready = config::load(&arguments.config, &|name| std::env::var_os(name));
     let ready = ready.map_err(|mistakes| refused(&mistakes))?;
     arguments.log_format.start();
+    // Seconds of work that no verdict should wait for, and that nothing here waits for either.
+    let warm_up = std::thread::Builder::new().name("warm-up".to_owned()).spawn(cofferdam_evm::warm_up);
+    warm_up.map_err(Failure::outside)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::outside)?;
     // The guard stays on this thread: what it is made of need not be moved between threads.
     let done = runtime.block_on(watch(ready));
