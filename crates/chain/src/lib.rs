@@ -24,6 +24,7 @@ mod health;
 mod http;
 mod mempool;
 mod node;
+mod pace;
 mod redact;
 mod send;
 mod state;

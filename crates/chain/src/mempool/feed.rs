@@ -1,5 +1,8 @@
 //! One task an endpoint that brings its pending transactions, the best way the endpoint can: bodies by subscription,
 //! hashes by subscription and the bodies on request, or the whole pool again and again.
+//!
+//! A subscription tells of what comes; what came before it, while this process was away or the connection was, is read
+//! from the pool once.
 
 use std::time::Duration;
 
@@ -8,13 +11,14 @@ use cofferdam_types::Transaction;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::read_pool;
 use crate::endpoint::{Endpoint, Notice, Subscription};
 use crate::error::RequestError;
 use crate::fetch;
 use crate::node::Node;
+use crate::pace::pause_after;
 use crate::wire;
 
 /// Between attempts after a failure.
@@ -24,7 +28,10 @@ const BODIES: usize = 50;
 
 /// What a feed brings.
 pub(super) enum Seen {
+    /// Just announced, or in the pool now.
     Transaction(Box<Transaction>),
+    /// From a pool that was read while announcements went on: those know better who took whose place.
+    Standing(Box<Transaction>),
 }
 
 /// The running tasks; dropping this ends them.
@@ -48,7 +55,10 @@ struct Closed;
 async fn feed(node: Node, endpoint: Endpoint, sender: mpsc::Sender<Seen>, poll: Duration) {
     loop {
         let ended = match subscribe(&endpoint).await {
-            Ok(subscription) => listen(&node, &endpoint, subscription, &sender).await,
+            Ok(subscription) => {
+                let listening = listen(&node, &endpoint, subscription, &sender);
+                tokio::join!(listening, read_once(&node, &endpoint, &sender)).0
+            }
             Err(error) if error.is_unsupported() || error.is_bad_params() => {
                 poll_pool(&node, &endpoint, &sender, poll).await
             }
@@ -69,6 +79,23 @@ async fn subscribe(endpoint: &Endpoint) -> Result<Subscription, RequestError> {
     match endpoint.subscribe(json!(["newPendingTransactions", true])).await {
         Err(RequestError::Refused { .. }) => endpoint.subscribe(json!(["newPendingTransactions"])).await,
         other => other,
+    }
+}
+
+/// What waits already. An endpoint that does not show its pool has told what it can.
+async fn read_once(node: &Node, endpoint: &Endpoint, sender: &mpsc::Sender<Seen>) {
+    match read_pool(endpoint).await {
+        Ok((pending, _)) => {
+            for transaction in pending {
+                if sender.send(Seen::Standing(Box::new(transaction))).await.is_err() {
+                    return;
+                }
+            }
+        }
+        Err(error) if error.is_unsupported() => {
+            tracing::info!(endpoint = endpoint.name(), "endpoint does not show what was pending before");
+        }
+        Err(error) => node.did_badly(endpoint, &error),
     }
 }
 
@@ -130,7 +157,10 @@ async fn poll_pool(
     interval: Duration,
 ) -> Result<(), Closed> {
     loop {
-        match read_pool(endpoint).await {
+        let asked = Instant::now();
+        let read = read_pool(endpoint).await;
+        let pause = pause_after(asked.elapsed(), interval);
+        match read {
             Ok((pending, _)) => {
                 for transaction in pending {
                     pass(sender, transaction).await?;
@@ -146,7 +176,7 @@ async fn poll_pool(
                 return Ok(());
             }
         }
-        sleep(interval).await;
+        sleep(pause).await;
     }
 }
 

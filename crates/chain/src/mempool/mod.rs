@@ -37,7 +37,7 @@ const CHANNEL: usize = 1_024;
 pub struct MempoolOptions {
     /// Most transactions kept.
     pub limit: usize,
-    /// How often `txpool_content` is read where there are no subscriptions.
+    /// The longest pause between two readings of `txpool_content` where there are no subscriptions.
     pub poll_interval: Duration,
     /// How often the oldest transactions are asked for, to notice that nobody has them any more.
     pub sweep_interval: Duration,
@@ -109,6 +109,10 @@ impl Mempool {
                 Some(Seen::Transaction(transaction)) => {
                     let now = self.clock.now();
                     self.ready.extend(self.known.add(*transaction, now));
+                }
+                Some(Seen::Standing(transaction)) => {
+                    let now = self.clock.now();
+                    self.ready.extend(self.known.add_standing(*transaction, now));
                 }
                 None => {
                     let updates = self.sweep().await;
