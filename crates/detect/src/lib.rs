@@ -11,23 +11,27 @@
 //! **Invariant:** nothing here does I/O, reads a clock or knows an incident by name. The same execution on the same
 //! history gives the same findings, so every finding can be replayed.
 //!
-//! Deliberately absent: prices. No amount is ever converted into another asset; harm is judged as a share of what
-//! the module holds of the very asset that leaves, or against limits that people wrote.
+//! Harm is judged as a share of what the module holds of the very asset that leaves, or against limits that people
+//! wrote. Prices only compare what left with what came in, and only where a pool in the same state tells them.
 
 mod amounts;
+mod bargain;
 pub mod catalog;
 mod detection;
 mod detector;
 mod flows;
 mod history;
+mod prices;
 mod seen;
 pub mod settings;
 #[cfg(test)]
 mod testbed;
 
+pub use bargain::{Bargain, Taker};
 pub use detection::Detection;
 pub use detector::{Detector, DetectorInfo};
 pub use flows::Flow;
 pub use history::{Habit, History, WindowSum};
+pub use prices::{Pool, Prices, Worth};
 pub use seen::{Exchange, Seen};
 pub use settings::{Settings, SettingsError};

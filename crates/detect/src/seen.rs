@@ -19,6 +19,7 @@ use crate::{
         re_entry::{self, Reentry},
     },
     flows::{Table, flows_of},
+    prices::Prices,
     settings::ModuleSettings,
 };
 
@@ -82,6 +83,7 @@ pub struct Seen<'a> {
     /// What crossed its border, per asset.
     pub flows: Vec<Flow>,
     watch: &'a Watchlist,
+    pub(crate) prices: OnceCell<Prices>,
     actors: OnceCell<Vec<Address>>,
     reentries: OnceCell<Vec<Reentry>>,
     changes: OnceCell<Vec<Change>>,
@@ -104,6 +106,7 @@ impl<'a> Seen<'a> {
             settings,
             flows,
             watch,
+            prices: OnceCell::new(),
             actors: OnceCell::new(),
             reentries: OnceCell::new(),
             changes: OnceCell::new(),

@@ -38,6 +38,12 @@ pub struct ModuleSettings {
     /// When a re-entry counts.
     #[serde(default)]
     pub reentry: ReentrySettings,
+    /// When a moved price counts.
+    #[serde(default)]
+    pub prices: PriceSettings,
+    /// When borrowed money counts.
+    #[serde(default)]
+    pub flash_loan: FlashLoanSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,
@@ -56,6 +62,8 @@ impl ModuleSettings {
             module,
             outflow: OutflowSettings::default(),
             reentry: ReentrySettings::default(),
+            prices: PriceSettings::default(),
+            flash_loan: FlashLoanSettings::default(),
             authority: AuthoritySettings::default(),
             invariants: Vec::new(),
             allow: Vec::new(),
@@ -138,6 +146,38 @@ pub struct ReentrySettings {
 impl Default for ReentrySettings {
     fn default() -> Self {
         Self { one_sided_stop_bps: share(100) }
+    }
+}
+
+/// When a price that was moved inside the transaction counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriceSettings {
+    /// How far a pool must have been pushed, as a share of its lower price.
+    pub excursion_bps: Bps,
+    /// The least share of an asset that must leave without fair return.
+    pub alert_bps: Bps,
+    /// How much less than what left, at prices before, is still a fair return.
+    pub fair_within_bps: Bps,
+}
+
+impl Default for PriceSettings {
+    fn default() -> Self {
+        Self { excursion_bps: share(1_000), alert_bps: share(100), fair_within_bps: share(1_500) }
+    }
+}
+
+/// When money that was borrowed for the length of the transaction counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlashLoanSettings {
+    /// An alert when a transaction with borrowed money takes this share of an asset and gives nothing of like worth.
+    pub alert_bps: Bps,
+}
+
+impl Default for FlashLoanSettings {
+    fn default() -> Self {
+        Self { alert_bps: share(100) }
     }
 }
 

@@ -105,6 +105,9 @@ struct LogDraft {
     /// The indexed parameters.
     #[serde(default)]
     topics: Vec<U256>,
+    /// The others, a word each.
+    #[serde(default)]
+    data: Vec<U256>,
 }
 
 /// `native`, the address of an ERC-20 token, or `address#id` for an item.
@@ -355,7 +358,8 @@ impl CallDraft {
             for draft in &self.logs {
                 let topics = draft.topics.iter().map(|topic| B256::from(*topic));
                 let topics = [keccak256(&draft.event)].into_iter().chain(topics).collect();
-                let log = Log::new_unchecked(callee, topics, Bytes::new());
+                let data: Vec<u8> = draft.data.iter().flat_map(U256::to_be_bytes::<32>).collect();
+                let log = Log::new_unchecked(callee, topics, data.into());
                 effects.logs.push(EmittedLog { call: Some(index), log });
             }
         }

@@ -91,6 +91,8 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
         module: entry.id.clone(),
         outflow: entry.outflow.clone(),
         reentry: entry.reentry.clone(),
+        prices: entry.prices.clone(),
+        flash_loan: entry.flash_loan.clone(),
         authority: entry.authority.clone(),
         invariants: entry.invariants.clone(),
         allow: entry.allow.clone(),

@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, keccak256};
 use cofferdam_detect::settings::{
-    Allowed, AssetName, AuthoritySettings, InvariantSettings, OutflowSettings, ReentrySettings,
+    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, InvariantSettings, OutflowSettings, PriceSettings,
+    ReentrySettings,
 };
 use cofferdam_respond::{GuardianSettings, LeverSettings};
 use cofferdam_types::{ChainId, ModuleId};
@@ -30,8 +31,8 @@ use serde::{Deserialize, Serialize};
 
 pub use check::Ready;
 use content::withhold;
-pub use schema::schema;
 pub(crate) use rehearsal::Rehearsal;
+pub use schema::schema;
 
 /// Looks up an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
@@ -132,6 +133,12 @@ pub struct ModuleEntry {
     /// When a re-entry counts.
     #[serde(default)]
     pub reentry: ReentrySettings,
+    /// When a moved price counts.
+    #[serde(default)]
+    pub prices: PriceSettings,
+    /// When borrowed money counts.
+    #[serde(default)]
+    pub flash_loan: FlashLoanSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,

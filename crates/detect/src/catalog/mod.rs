@@ -4,9 +4,12 @@
 
 use crate::{Detector, DetectorInfo};
 
+pub mod allowance;
 pub mod asset_outflow;
 pub mod authority_change;
+pub mod flash_loan;
 pub mod invariant;
+pub mod price_manipulation;
 pub mod re_entry;
 
 /// All detectors that need no settings of their own to be built, in the order in which they speak.
@@ -15,6 +18,9 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::new(asset_outflow::AssetOutflow),
         Box::new(re_entry::ReEntry),
         Box::new(authority_change::AuthorityChange),
+        Box::new(price_manipulation::PriceManipulation),
+        Box::new(flash_loan::FlashLoan),
+        Box::new(allowance::Allowance),
     ]
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::infos;
 use crate::{
-    settings::{AuthoritySettings, OutflowSettings, ReentrySettings},
+    settings::{AuthoritySettings, FlashLoanSettings, OutflowSettings, PriceSettings, ReentrySettings},
     testbed::Case,
 };
 
@@ -58,6 +58,9 @@ fn defaults_on_the_page_are_those_of_the_code() {
     assert_eq!(of("asset-outflow"), toml::Table::try_from(OutflowSettings::default()).unwrap());
     assert_eq!(of("re-entry"), toml::Table::try_from(ReentrySettings::default()).unwrap());
     assert_eq!(of("authority-change"), toml::Table::try_from(AuthoritySettings::default()).unwrap());
+    assert_eq!(of("price-manipulation"), toml::Table::try_from(PriceSettings::default()).unwrap());
+    assert_eq!(of("flash-loan"), toml::Table::try_from(FlashLoanSettings::default()).unwrap());
+    assert!(of("allowance").is_empty());
     assert!(of("invariant").is_empty());
 }
 

@@ -10,12 +10,11 @@ use std::sync::LazyLock;
 use alloy_primitives::U256;
 use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity, Signed};
 
-mod allowance;
 mod conservation;
 mod limits;
 
 use crate::{
-    Detector, DetectorInfo, Exchange, Flow, Habit, History, Seen,
+    Bargain, Detector, DetectorInfo, Exchange, Flow, Habit, History, Seen,
     amounts::{reaches, share_bps},
     seen::{Said, percent},
 };
@@ -48,9 +47,6 @@ impl Detector for AssetOutflow {
         if let Some(said) = conservation::from_nothing(seen) {
             findings.push(seen.finding(&INFO, b"conservation", said));
         }
-        if let Some(said) = allowance::drained(seen) {
-            findings.push(seen.finding(&INFO, b"allowance", said));
-        }
         findings
     }
 }
@@ -79,13 +75,15 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
         Exchange::Nothing | Exchange::Little => rules.one_sided_alert_bps,
         Exchange::Strange | Exchange::Booked | Exchange::Assets => rules.exchanged_alert_bps,
     };
+    // Sold at what it was worth before, and nobody came out ahead: how treasuries and traders sell what they hold.
+    let sold = || seen.is_own_sale(flow) || (seen.bargain(flow) == Bargain::Fair && seen.taker(flow, lost).is_none());
     let anomaly = (exchange.is_one_sided() && reaches(lost, held, rules.one_sided_stop_bps))
-        .then(|| anomaly(seen, history).filter(|_| seen.deals_in(flow.asset)))
+        .then(|| anomaly(seen, history, flow).filter(|_| seen.deals_in(flow.asset)))
         .flatten();
     let level = match anomaly {
-        Some(_) => Level::Stop,
-        None if reaches(lost, held, alert_from) => Level::Alert,
-        None => return None,
+        Some(_) if !sold() => Level::Stop,
+        None if reaches(lost, held, alert_from) && !sold() => Level::Alert,
+        Some(_) | None => return None,
     };
     let share = share_bps(lost, held).map_or_else(|| "everything".to_owned(), percent);
     let mut evidence = evidence(seen, flow, exchange);
@@ -108,8 +106,10 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
 }
 
 /// What about this transaction honest ones do not show, if anything. Structure only, strongest first.
-fn anomaly(seen: &Seen<'_>, history: &History) -> Option<String> {
-    if let Some(reentry) = seen.reentries().first()
+fn anomaly(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<String> {
+    // A token that sells its own stock calls a pool that calls it back: nobody's deposit leaves.
+    if !flow.issued
+        && let Some(reentry) = seen.reentries().first()
         && !history.is_familiar(seen.index, reentry.habit(), seen.now())
     {
         return Some("the module was re-entered in mid-call".to_owned());
@@ -146,7 +146,7 @@ fn held_at_most(held: U256, net: Signed) -> U256 {
 /// The sum over the window, where this transaction is the one that crosses the threshold.
 fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said> {
     let rules = &seen.settings.outflow;
-    if matches!(flow.asset, Asset::Erc721(..) | Asset::Erc1155(..)) {
+    if matches!(flow.asset, Asset::Erc721(..) | Asset::Erc1155(..)) || seen.is_own_sale(flow) {
         return None;
     }
     let (lost, held) = (Seen::lost_of_holdings(flow), flow.held?);

@@ -235,28 +235,6 @@ fn minting_a_large_share_of_the_supply_for_nothing_is_an_alert() {
 }
 
 #[test]
-fn allowances_spent_while_their_owner_does_nothing_are_an_alert() {
-    let spend = |sender: &str| {
-        json!({
-            "modules": [{ "id": "router", "contracts": ["@router"] }],
-            "transactions": [{
-                "from": sender,
-                "call": { "to": "@router", "function": "execute(bytes)", "calls": [
-                    { "to": "@token", "function": "transferFrom(address,address,uint256)",
-                      "arguments": ["@victim", "@thief", "90000"] }
-                ] },
-                "moves": [["@token", "@victim", "@thief", "90000"]],
-            }],
-        })
-    };
-    assert_eq!(level(ID, spend("@thief")), Some(Level::Alert));
-    assert_eq!(level(ID, spend("@victim")), None, "the owner acts");
-    let mut paid = spend("@thief");
-    paid["transactions"][0]["moves"].as_array_mut().unwrap().push(json!(["@coin", "@thief", "@victim", "1"]));
-    assert_eq!(level(ID, paid), None, "the owner is paid");
-}
-
-#[test]
 fn items_of_a_collection_are_counted_for_written_amounts() {
     let mut case = outflow(1);
     case["transactions"][0]["checks"] = json!([]);

@@ -1,0 +1,213 @@
+//! Allowances: a contract of the module spends what third parties allowed it to spend, and they get nothing; or it
+//! allows a stranger to spend what is its own.
+//!
+//! What users entrusted to a module by approval is not in its balance, and still is taken through it. The module's own
+//! users act themselves (they send the transaction, or their code calls); a victim does nothing at all. Relayers,
+//! reward payers and limit orders look alike, so a sign of abuse is asked for as well.
+
+use std::sync::LazyLock;
+
+use alloy_primitives::{Address, B256, FixedBytes, U256, b256};
+use cofferdam_types::{
+    Asset, Call, CallKind, Effects, EmittedLog, Evidence, Finding, Harm, Level, Movement, Selector, Severity,
+};
+
+use crate::{Detector, DetectorInfo, Habit, History, Seen, amounts::is_residue, seen::Said};
+
+/// The detector's id.
+pub const ID: &str = "allowance";
+
+static INFO: LazyLock<DetectorInfo> = LazyLock::new(|| DetectorInfo::embedded(include_str!("detector.toml")));
+
+/// `transferFrom(address,address,uint256)`
+const TRANSFER_FROM: Selector = FixedBytes([0x23, 0xb8, 0x72, 0xdd]);
+
+/// `Approval(address,address,uint256)`
+const APPROVAL: B256 = b256!("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925");
+
+/// Selector, owner and recipient: what a caller would pass through to choose whom to rob.
+const CHOICE: usize = 68;
+
+/// Recognises allowances that serve a stranger.
+pub struct Allowance;
+
+impl Detector for Allowance {
+    fn info(&self) -> &'static DetectorInfo {
+        &INFO
+    }
+
+    fn inspect(&self, seen: &Seen<'_>, history: &History) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(said) = spent(seen) {
+            findings.push(seen.finding(&INFO, b"spent", said));
+        }
+        if let Some(said) = given(seen, history) {
+            findings.push(seen.finding(&INFO, b"given", said));
+        }
+        findings
+    }
+}
+
+/// Somebody whose allowance was spent.
+struct Victim<'a> {
+    moved: &'a Movement,
+    /// The caller of the module wrote owner and recipient into his own calldata.
+    chosen: bool,
+    /// Next to nothing is left of the owner's balance.
+    emptied: bool,
+}
+
+/// Movements out of accounts that did nothing, spent by the module, with nothing given to them.
+fn spent(seen: &Seen<'_>) -> Option<Said> {
+    let effects = seen.effects();
+    let spends = |(_, call): &(usize, &Call)| {
+        call.selector == Some(TRANSFER_FROM)
+            && call.kind == CallKind::Call
+            && call.effective
+            && seen.member(call.caller)
+    };
+    let mut victims: Vec<Victim<'_>> = Vec::new();
+    for (index, call) in effects.calls.iter().enumerate().filter(spends) {
+        let Some(owner) = word_address(effects, call, 4) else { continue };
+        let Some(recipient) = word_address(effects, call, 36) else { continue };
+        let moved = effects.movements.iter().find(|movement| {
+            movement.from == owner && movement.to == recipient && movement.asset.token() == Some(call.callee)
+        });
+        if let Some(moved) = moved
+            && !moved.amount.is_zero()
+            && !victims.iter().any(|known| known.moved.from == moved.from && known.moved.asset == moved.asset)
+            && is_robbed(seen, moved)
+        {
+            victims.push(Victim {
+                moved,
+                chosen: is_passed_through(seen, index, call),
+                emptied: is_emptied(seen, moved),
+            });
+        }
+    }
+    let first = victims.first()?.moved;
+    let chosen = victims.iter().any(|victim| victim.chosen);
+    let emptied = victims.iter().filter(|victim| victim.emptied).count();
+    let level = if chosen || emptied > 0 { Level::Alert } else { Level::Notice };
+    let harm = victims.iter().map(|victim| Harm {
+        asset: victim.moved.asset,
+        account: victim.moved.from,
+        amount: victim.moved.amount,
+        at_risk: false,
+    });
+    let mut evidence = vec![
+        Evidence::new("owners who did nothing", victims.len()),
+        Evidence::new("of these left with next to nothing", emptied),
+        Evidence::new("first owner", first.from),
+        Evidence::new("recipient", first.to),
+        Evidence::new("amount", format!("{} of {}", first.amount, first.asset)),
+        Evidence::new("sender", seen.execution.transaction.from),
+    ];
+    if chosen {
+        evidence.push(Evidence::new("arbitrary call", "the caller of the module wrote owner and recipient himself"));
+    }
+    Some(Said {
+        level,
+        severity: if level == Level::Alert { Severity::High } else { Severity::Low },
+        summary: format!(
+            "module {} spent the allowance of {} ({} of {}) to {}, and the owner got nothing",
+            seen.module.id, first.from, first.amount, first.asset, first.to
+        ),
+        harm: harm.collect(),
+        evidence,
+    })
+}
+
+/// Whether the owner took no part, received nothing, and the module kept nothing of it for him.
+fn is_robbed(seen: &Seen<'_>, moved: &Movement) -> bool {
+    let effects = seen.effects();
+    let owner = moved.from;
+    let acts = owner == seen.execution.transaction.from
+        || seen.protected(owner)
+        || effects.calls.iter().any(|call| call.caller == owner)
+        || seen.execution.transaction.authorizations.iter().any(|signed| signed.authority == Some(owner));
+    !acts && !seen.protected(moved.to) && !effects.movements.iter().any(|movement| movement.to == owner)
+}
+
+/// Whether the call's choice of owner and recipient stands, byte for byte, in what an outsider passed to the module.
+fn is_passed_through(seen: &Seen<'_>, index: usize, call: &Call) -> bool {
+    let effects = seen.effects();
+    let Some(choice) = effects.input(call).get(..CHOICE) else { return false };
+    let mut at = index;
+    while let Some(parent) = effects.calls.get(at).and_then(|call| call.parent) {
+        let Ok(parent) = usize::try_from(parent) else { return false };
+        let Some(frame) = effects.calls.get(parent).filter(|_| parent < at) else { return false };
+        if !seen.member(frame.callee) {
+            return false;
+        }
+        if effects.input(frame).windows(CHOICE).any(|window| window == choice) {
+            return true;
+        }
+        at = parent;
+    }
+    false
+}
+
+/// Whether the owner's balance, as the token's storage shows it, fell to next to nothing by this movement.
+fn is_emptied(seen: &Seen<'_>, moved: &Movement) -> bool {
+    seen.effects().writes.iter().any(|write| {
+        Some(write.address) == moved.asset.token()
+            && write.old.checked_sub(write.new) == Some(moved.amount)
+            && (write.new.is_zero() || is_residue(write.new, write.old))
+            // An allowance that is used up falls by the same amount; a balance is the larger entry.
+            && !seen.effects().writes.iter().any(|other| {
+                other.address == write.address
+                    && other.slot != write.slot
+                    && other.old.checked_sub(other.new) == Some(moved.amount)
+                    && other.old > write.old
+            })
+    })
+}
+
+/// The module allowed an account of the sender to spend a token of which it holds something.
+fn given(seen: &Seen<'_>, history: &History) -> Option<Said> {
+    let sender = seen.execution.transaction.from;
+    if history.is_familiar(seen.index, Habit::Sender(sender), seen.now()) {
+        return None;
+    }
+    let effects = seen.effects();
+    let (log, owner, spender, amount) = effects.logs.iter().find_map(|emitted: &EmittedLog| {
+        let log = &emitted.log;
+        let [topic, owner, spender] = log.topics() else { return None };
+        let amount = U256::try_from_be_slice(log.data.data.as_ref())?;
+        let (owner, spender) = (Address::from_word(*owner), Address::from_word(*spender));
+        let serves = seen.actors().contains(&spender) && seen.member(owner) && !amount.is_zero();
+        (*topic == APPROVAL && serves).then_some((log, owner, spender, amount))
+    })?;
+    let asset = Asset::Erc20(log.address);
+    let held = effects.checks.iter().find(|check| check.account == owner && check.asset == asset)?;
+    let at_risk = held.after.or(held.before).unwrap_or_default().min(amount);
+    if at_risk.is_zero() || !seen.deals_in(asset) {
+        return None;
+    }
+    Some(Said {
+        level: Level::Alert,
+        severity: Severity::Critical,
+        summary: format!(
+            "module {} allowed {spender}, an account of the sender, to spend {amount} of {asset}",
+            seen.module.id
+        ),
+        harm: vec![Harm { asset, account: owner, amount: at_risk, at_risk: true }],
+        evidence: vec![
+            Evidence::new("token", log.address),
+            Evidence::new("owner", owner),
+            Evidence::new("spender", spender),
+            Evidence::new("allowed", amount),
+            Evidence::new("held", held.after.map_or_else(|| "unknown".to_owned(), |held| held.to_string())),
+            Evidence::new("sender", sender),
+        ],
+    })
+}
+
+fn word_address(effects: &Effects, call: &Call, at: usize) -> Option<Address> {
+    let word = effects.input(call).get(at..at.checked_add(32)?)?;
+    Some(Address::from_slice(word.get(12..)?))
+}
+
+#[cfg(test)]
+mod tests;

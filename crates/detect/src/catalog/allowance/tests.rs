@@ -1,0 +1,71 @@
+//! When a spent or given allowance serves a stranger, and when it is how relayers and reward payers work.
+
+use cofferdam_types::Level;
+use serde_json::{Value, json};
+
+use super::ID;
+use crate::testbed::level;
+
+/// The router spends 90,000 of what the victim allowed; the victim keeps `left`.
+fn spend(sender: &str, left: u64) -> Value {
+    let arguments = json!(["@victim", "@thief", "90000"]);
+    json!({
+        "modules": [{ "id": "router", "contracts": ["@router"] }],
+        "transactions": [{
+            "from": sender,
+            "call": { "to": "@router", "function": "execute(bytes)", "calls": [
+                { "to": "@token", "function": "transferFrom(address,address,uint256)", "arguments": arguments }
+            ] },
+            "moves": [["@token", "@victim", "@thief", "90000"]],
+            "writes": [["@token", "0xffff0001", left.saturating_add(90_000).to_string(), left.to_string()]],
+        }],
+    })
+}
+
+#[test]
+fn an_owner_who_does_nothing_and_is_left_with_nothing_is_an_alert() {
+    assert_eq!(level(ID, spend("@thief", 0)), Some(Level::Alert));
+    assert_eq!(level(ID, spend("@victim", 0)), None, "the owner acts");
+    let mut paid = spend("@thief", 0);
+    paid["transactions"][0]["moves"].as_array_mut().unwrap().push(json!(["@coin", "@thief", "@victim", "1"]));
+    assert_eq!(level(ID, paid), None, "the owner is paid");
+}
+
+#[test]
+fn a_part_of_a_balance_is_how_rewards_are_paid() {
+    assert_eq!(level(ID, spend("@operator", 1_000_000)), Some(Level::Notice));
+    let mut used_up = spend("@operator", 1_000_000);
+    used_up["transactions"][0]["writes"].as_array_mut().unwrap().push(json!(["@token", "0xffff0002", "90000", "0"]));
+    assert_eq!(level(ID, used_up), Some(Level::Notice), "the allowance is used up, the balance is not");
+}
+
+#[test]
+fn who_writes_the_victim_into_the_calldata_makes_an_arbitrary_call() {
+    let mut chosen = spend("@thief", 1_000_000);
+    let call = &mut chosen["transactions"][0]["call"];
+    call["function"] = json!("transferFrom(address,address,uint256)");
+    call["arguments"] = json!(["@victim", "@thief", "90000"]);
+    assert_eq!(level(ID, chosen), Some(Level::Alert));
+}
+
+/// The vault allows `spender` to spend its token.
+fn approve(spender: &str, held: Value) -> Value {
+    json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault"], "assets": ["@token"] }],
+        "transactions": [{
+            "from": "@thief",
+            "call": { "to": "@vault", "function": "execute(bytes)", "calls": [{
+                "to": "@token", "function": "approve(address,uint256)",
+                "logs": [{ "event": "Approval(address,address,uint256)", "topics": ["@vault", spender], "data": ["500"] }],
+            }] },
+            "checks": [["@vault", "@token", held, held]],
+        }],
+    })
+}
+
+#[test]
+fn allowing_the_sender_to_spend_what_the_module_holds_is_an_alert() {
+    assert_eq!(level(ID, approve("@thief", json!("900"))), Some(Level::Alert));
+    assert_eq!(level(ID, approve("@exchange", json!("900"))), None, "a third party that does not act here");
+    assert_eq!(level(ID, approve("@thief", json!("0"))), None, "there is nothing to spend");
+}
