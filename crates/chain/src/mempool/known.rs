@@ -66,6 +66,14 @@ impl Known {
         })
     }
 
+    /// As [`Self::add`], for what may be out of date: it never takes the place of another.
+    pub(super) fn add_standing(&mut self, transaction: Transaction, first_seen: UnixMillis) -> Option<PendingUpdate> {
+        if self.by_slot.contains_key(&(transaction.from, transaction.nonce)) {
+            return None;
+        }
+        self.add(transaction, first_seen)
+    }
+
     /// Forgets what is not in `shown`.
     pub(super) fn retain(&mut self, shown: &HashSet<B256>) -> Vec<PendingUpdate> {
         let gone: Vec<B256> = self.by_age.values().copied().filter(|hash| !shown.contains(hash)).collect();

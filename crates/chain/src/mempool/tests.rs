@@ -8,8 +8,10 @@ use alloy_primitives::B256;
 use cofferdam_types::{ManualClock, PendingUpdate, UnixMillis};
 use serde_json::{Value, json};
 
+use super::known::Known;
 use super::{Mempool, MempoolOptions};
 use crate::testing::{Reply, Toy, node_of, transaction};
+use crate::wire;
 
 fn hash(one: &Value) -> B256 {
     one["hash"].as_str().unwrap().parse().unwrap()
@@ -77,6 +79,16 @@ async fn the_same_sender_and_nonce_replaces() {
     let updates = pool.poll().await.unwrap();
     assert!(matches!(&updates[..], [PendingUpdate::Replaced { old: lost, new: won }]
         if *lost == hash(&old) && won.transaction.hash == hash(&new)));
+}
+
+#[test]
+fn what_was_waiting_before_is_news_but_takes_the_place_of_nothing_that_was_announced() {
+    let read = |one: Value| wire::pending_transaction(&one.to_string()).unwrap().unwrap().transaction;
+    let mut known = Known::new(10);
+    known.add(read(transaction(1, 9, 1)), UnixMillis(1)).unwrap();
+    assert!(known.add_standing(read(transaction(1, 9, 0)), UnixMillis(2)).is_none(), "it was replaced meanwhile");
+    let waiting = known.add_standing(read(transaction(1, 10, 0)), UnixMillis(3));
+    assert!(matches!(waiting, Some(PendingUpdate::Added(_))));
 }
 
 #[tokio::test]
