@@ -142,9 +142,9 @@ pub struct Honest {
 /// # Errors
 /// A sentence that names the file and field at fault.
 pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut(&str)) -> Result<Measured, String> {
-    cofferdam_evm::warm_up();
     let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
     let blocks = load(folder, &manifest.blocks)?;
+    cofferdam_evm::warm_up();
     let mut exactness = Exactness::default();
     let most_called = one_each(most_called(&blocks));
     let mut plain = Timing::default();

@@ -3,8 +3,9 @@
 
 use cofferdam::bench;
 use cofferdam::cli::Failure;
-use cofferdam::commands::record::record;
+use cofferdam::commands::record::{manifest_of, record};
 use cofferdam::telemetry::SystemClock;
+use cofferdam_chain::case::Manifest;
 use cofferdam_chain::{Endpoint, Node, NodeOptions};
 use cofferdam_evm::Rules;
 use cofferdam_simnet::Simnet;
@@ -26,7 +27,8 @@ async fn recorded_blocks_run_again_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let last = net.head().number.0;
     let mut blocks = 0_u64;
-    let written = record(node, &rules, 1..=last, folder.path(), &mut || blocks += 1).await.unwrap();
+    let written =
+        record(node, &rules, 1..=last, folder.path(), &mut Manifest::default(), &mut || blocks += 1).await.unwrap();
     assert_eq!(blocks, last);
     assert!(written.iter().map(|block| block.transactions).sum::<usize>() > 0, "{written:?}");
     let measured = bench::run(folder.path(), 1, &SystemClock::start(), &mut |_| {}).unwrap();
@@ -43,10 +45,12 @@ async fn what_was_written_before_a_failure_is_listed_and_written_once() {
     let head = net.head().number.0;
     for _ in 0..2 {
         let past_the_head = head.saturating_sub(1)..=head.saturating_add(1);
-        let failed = record(node.clone(), &rules, past_the_head, folder.path(), &mut || {}).await.unwrap_err();
+        let mut manifest = manifest_of(folder.path()).unwrap();
+        let failed = record(node.clone(), &rules, past_the_head, folder.path(), &mut manifest, &mut || {}).await;
+        let failed = failed.unwrap_err();
         assert!(matches!(failed, Failure::Outside(_)), "{failed:?}");
     }
-    let manifest = cofferdam_chain::case::Manifest::read(folder.path()).unwrap();
+    let manifest = Manifest::read(folder.path()).unwrap();
     let numbers: Vec<_> = manifest.blocks.iter().filter_map(|entry| entry.number).collect();
     assert_eq!(numbers, [head.saturating_sub(1), head]);
 }

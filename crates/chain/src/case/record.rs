@@ -41,7 +41,10 @@ impl Recorder {
         let block = self.node.block(number).await.map_err(|error| failed(error.to_string()))?;
         let block = block.ok_or_else(|| failed("no endpoint has it".to_owned()))?;
         let parent = block.header.parent_ref().ok_or_else(|| failed("it has no parent".to_owned()))?;
-        let pre = self.prestate(&block, parent).await.map_err(|error| failed(error.to_string()))?;
+        let untold = |error| {
+            failed(format!("{error}; recording needs a node that traces blocks and keeps the state before them"))
+        };
+        let pre = self.prestate(&block, parent).await.map_err(untold)?;
         let block_hashes = self.hashes_before(&block.header).await.map_err(|error| failed(error.to_string()))?;
         let spec = spec(&block.header);
         Ok(Case {

@@ -35,7 +35,7 @@ pub struct Arguments {
     /// The last block.
     #[arg(long)]
     to: u64,
-    /// Folder for the cases; blocks that it holds already are written anew.
+    /// Folder for the cases: a new or empty one, or one with cases of the same chain, where blocks are written anew.
     #[arg(long, default_value = "cases")]
     out: PathBuf,
     /// The hard fork of all these blocks. Absent: mainnet's own schedule on chain 1, else the newest known.
@@ -67,6 +67,8 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
         )));
     }
     let spec = hard_fork(arguments.hardfork.as_deref())?;
+    let folder = &arguments.out;
+    let mut manifest = manifest_of(folder)?;
     let endpoint = Endpoint::new("node", &arguments.rpc, EndpointOptions::default());
     let endpoint = endpoint.map_err(|error| Failure::input(format!("--rpc: {error}")))?;
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} blocks, {eta} left").map_err(Failure::outside)?;
@@ -76,20 +78,30 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     let recorded = runtime.block_on(async {
         let node = Node::connect(vec![endpoint], None, NodeOptions::default()).await.map_err(Failure::outside)?;
         let chain = node.chain_id();
+        let head = node.head().await.map_err(Failure::outside)?.number.0;
+        if to > head {
+            return Err(Failure::input(format!("--to {to}: the node's newest block is {head}")));
+        }
+        if let Some(other) = manifest.blocks.iter().filter_map(|entry| entry.chain_id).find(|id| *id != chain.0) {
+            let out = folder.display();
+            return Err(Failure::input(format!(
+                "--out {out}: holds cases of chain {other}, the node is on chain {chain}"
+            )));
+        }
         let rules = spec.map_or_else(|| Rules::for_chain(chain), |spec| Rules::fixed(chain, spec));
-        record(node, &rules, from..=to, &arguments.out, &mut || bar.inc(1)).await
+        record(node, &rules, from..=to, folder, &mut manifest, &mut || bar.inc(1)).await
     });
     bar.finish_and_clear();
     let written = recorded?;
     if json {
-        print_json(&serde_json::json!({ "folder": arguments.out, "written": written }))?;
+        print_json(&serde_json::json!({ "folder": folder, "written": written }))?;
     } else {
         let transactions = written.iter().map(|block| block.transactions).fold(0, usize::saturating_add);
         print_line(format_args!(
             "{} blocks with {transactions} transactions in {}; run them with `cofferdam bench --cases {}`",
             written.len(),
-            arguments.out.display(),
-            arguments.out.display()
+            folder.display(),
+            folder.display()
         ))?;
     }
     Ok(Answer::Yes)
@@ -107,7 +119,26 @@ pub(super) fn hard_fork(name: Option<&str>) -> Result<Option<Spec>, Failure> {
     })
 }
 
-/// Records `range` into `folder`; `each` is called after every block.
+/// What the folder holds already.
+///
+/// # Errors
+/// [`Failure::Input`] when it is no folder, or holds something else than cases: nothing is written there.
+pub fn manifest_of(folder: &Path) -> Result<Manifest, Failure> {
+    let named = |what: String| Failure::input(format!("--out {}: {what}", folder.display()));
+    if folder.join("manifest.json").exists() {
+        return Manifest::read(folder).map_err(Failure::input);
+    }
+    match fs::read_dir(folder) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(Manifest::default()),
+            Some(_) => Err(named("is not empty and holds no cases; name a new or an empty folder".to_owned())),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(error) => Err(named(error.to_string())),
+    }
+}
+
+/// Records `range` into `folder`, of which `manifest` is what it holds; `each` is called after every block.
 ///
 /// # Errors
 /// As [`run`]; blocks before the one that failed are in the folder and in its manifest.
@@ -116,6 +147,7 @@ pub async fn record(
     rules: &Rules,
     range: std::ops::RangeInclusive<u64>,
     folder: &Path,
+    manifest: &mut Manifest,
     each: &mut dyn FnMut(),
 ) -> Result<Vec<Written>, Failure> {
     let failed = |error: CaseError| match error {
@@ -124,11 +156,6 @@ pub async fn record(
     };
     let blocks = folder.join(BLOCKS);
     fs::create_dir_all(&blocks).map_err(|error| Failure::input(format!("--out {}: {error}", folder.display())))?;
-    let mut manifest = if folder.join("manifest.json").exists() {
-        Manifest::read(folder).map_err(failed)?
-    } else {
-        Manifest::default()
-    };
     let mut recorder = Recorder::new(node);
     let mut written = Vec::new();
     for number in range {
