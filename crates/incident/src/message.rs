@@ -118,10 +118,49 @@ fn alert_sentence(alert: &OperatorAlert) -> String {
              what leaves no event there is not seen ({reason})"
         ),
         OperatorAlert::ClockSkew { seconds } => format!("our clock is {seconds} s away from block time"),
+        OperatorAlert::Stuck { doing, detail } => format!("the guard does not get on with {doing}: {detail}"),
+        OperatorAlert::GoesOn { doing } => format!("the guard gets on again with {doing}"),
+        OperatorAlert::LimitsChanged { by } => format!("the limits were changed: the file with keccak {by} holds now"),
+        OperatorAlert::LimitsUnusable { reason } => {
+            format!("the limits file was changed and cannot be used, the old limits hold: {reason}")
+        }
         OperatorAlert::LeverNotReady { lever, reason } => format!("lever {lever} would not work now: {reason}"),
         OperatorAlert::LeverReady { lever } => format!("lever {lever} would work again"),
         OperatorAlert::StorageFull { detail } => detail.clone(),
         OperatorAlert::Undelivered { receiver, detail } => format!("messages to {receiver} do not arrive: {detail}"),
         _ => "something that this version does not know".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_types::BlockNumber;
+
+    use super::*;
+
+    #[test]
+    fn every_alert_is_told_in_its_own_words() {
+        let text = || "because".to_owned();
+        let alerts = [
+            OperatorAlert::HeadsDisagree { detail: text() },
+            OperatorAlert::ReorgTooDeep { from: BlockNumber(1), kept: 2 },
+            OperatorAlert::Endpoint { name: text(), detail: text() },
+            OperatorAlert::Diverged { block: BlockRef::default(), detail: text() },
+            OperatorAlert::ReceiptsOnly { from: BlockNumber(1), reason: text() },
+            OperatorAlert::ClockSkew { seconds: 300 },
+            OperatorAlert::Stuck { doing: text(), detail: text() },
+            OperatorAlert::GoesOn { doing: text() },
+            OperatorAlert::LimitsChanged { by: B256::ZERO },
+            OperatorAlert::LimitsUnusable { reason: text() },
+            OperatorAlert::LeverNotReady { lever: text(), reason: text() },
+            OperatorAlert::LeverReady { lever: text() },
+            OperatorAlert::StorageFull { detail: text() },
+            OperatorAlert::Undelivered { receiver: text(), detail: text() },
+        ];
+        let mut told: Vec<String> = alerts.iter().map(alert_sentence).collect();
+        assert!(told.iter().all(|sentence| !sentence.contains("does not know")), "{told:?}");
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), alerts.len(), "no two sound alike");
     }
 }

@@ -7,7 +7,6 @@ use cofferdam_types::{BlockRef, Execution, Finding, JournalError, ModuleId, Plan
 
 use crate::channel::Delivery;
 use crate::fees::Price;
-use crate::guardian::SignError;
 use crate::plan::RestoreError;
 use crate::refusal::Refusal;
 
@@ -18,9 +17,6 @@ pub enum RespondError {
     /// Without the record nothing is sent.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A key could not sign.
-    #[error(transparent)]
-    Sign(#[from] SignError),
     /// The record of an older plan cannot be trusted; that plan was ended.
     #[error(transparent)]
     Restore(#[from] RestoreError),

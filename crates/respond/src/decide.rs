@@ -171,7 +171,7 @@ impl Responder {
             Some(behind) => authorised.remark(&behind.to_string()),
             None => authorised,
         };
-        Ok(Ok(authorised.sign(guardian, self.chain_id, nonce, price)?))
+        Ok(authorised.sign(guardian, self.chain_id, nonce, price))
     }
 
     /// After everything that the chain, the mempools and our own plans on their way use already.

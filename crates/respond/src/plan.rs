@@ -179,17 +179,19 @@ impl Authorised {
         self
     }
 
-    /// Signs it with the lever's guardian.
+    /// Signs it with the lever's guardian. A key that fails must not keep the guard from what comes after.
     pub(crate) fn sign(
         self,
         guardian: &Guardian,
         chain_id: u64,
         nonce: u64,
         price: Price,
-    ) -> Result<Signed, SignError> {
+    ) -> Result<Signed, Box<Refused>> {
         let gas_limit = self.gas_limit();
-        let offer = sign_offer(&self.simulated.draft.lever, guardian, chain_id, nonce, gas_limit, price)?;
-        Ok(Signed { authorised: self, offer, from: guardian.address(), gas_limit })
+        match sign_offer(&self.simulated.draft.lever, guardian, chain_id, nonce, gas_limit, price) {
+            Ok(offer) => Ok(Signed { authorised: self, offer, from: guardian.address(), gas_limit }),
+            Err(error) => Err(self.refuse(error.into())),
+        }
     }
 }
 

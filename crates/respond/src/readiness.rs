@@ -122,7 +122,7 @@ const fn kind_of(reason: &Refusal) -> &'static str {
     match reason {
         Refusal::CloseFails { .. } => "call",
         Refusal::NoEffect { .. } => "effect",
-        Refusal::NoKey { .. } => "key",
+        Refusal::NoKey { .. } | Refusal::CannotSign(_) => "key",
         Refusal::Fee(crate::fees::FeeRefusal::NoFunds { .. }) => "funds",
         Refusal::Expired { .. } => "expired",
         Refusal::LaneUnknown { .. } => "endpoints",

@@ -3,6 +3,7 @@
 use cofferdam_types::Level;
 
 use crate::fees::FeeRefusal;
+use crate::guardian::SignError;
 
 /// A plan ends here, and nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +91,9 @@ pub enum Refusal {
         /// Its name.
         guardian: String,
     },
+    /// The lever's guardian has a key, and it does not sign.
+    #[error(transparent)]
+    CannotSign(#[from] SignError),
     /// Nonce and balance of the guardian have never been read.
     #[error("nonce and balance of guardian `{guardian}` are not known: no endpoint answered yet")]
     LaneUnknown {

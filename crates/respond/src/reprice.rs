@@ -89,7 +89,10 @@ impl Responder {
                 self.tell_behind(active, head.base_fee)?;
                 Ok(Repriced::Raised)
             }
-            Err(RaiseError::Sign(_)) => Ok(Repriced::Kept),
+            Err(RaiseError::Sign(error)) => {
+                self.note_refusal(lever.name(), &error.into())?;
+                Ok(Repriced::Kept)
+            }
             Err(RaiseError::Journal(error)) => Err(error.into()),
         }
     }

@@ -149,6 +149,28 @@ pub enum OperatorAlert {
         /// Ours minus the block's, in seconds.
         seconds: i64,
     },
+    /// The guard keeps failing at the same place: what comes after it is not seen to.
+    Stuck {
+        /// What it is doing.
+        doing: String,
+        /// Since when and why.
+        detail: String,
+    },
+    /// The guard gets on where it kept failing.
+    GoesOn {
+        /// What it is doing.
+        doing: String,
+    },
+    /// People wrote another limits file, which holds from now on.
+    LimitsChanged {
+        /// Keccak of the file.
+        by: B256,
+    },
+    /// The limits file was changed and cannot be used: the old limits hold.
+    LimitsUnusable {
+        /// Line, field and what was expected.
+        reason: String,
+    },
     /// A lever would not work if it were needed now.
     LeverNotReady {
         /// The lever's name.

@@ -3,6 +3,7 @@
 //!
 //! A restart goes on where the record's checkpoint is.
 
+mod limits_file;
 mod live;
 mod said;
 
@@ -23,6 +24,7 @@ use crate::cli::{Answer, Failure};
 use crate::config::{self, Ready};
 use crate::guard::{Guard, MempoolOptions as Kept, Parts};
 use crate::telemetry::{Health, LogFormat, SystemClock, serve};
+use limits_file::LimitsFile;
 use live::Live;
 
 /// How often the heads of all endpoints are compared.
@@ -102,6 +104,8 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
     }));
     let compare = tokio::spawn(compare_heads(node.clone(), health.clone()));
 
+    let limits = ready.file.limits.as_ref().zip(ready.responder.limits.as_ref());
+    let limits = limits.map(|(path, limits)| LimitsFile::new(path.clone(), limits));
     let channel = Arc::new(NodeChannel::new(node.clone()));
     let responder = Responder::new(ready.responder, store.clone(), channel, clock.clone()).map_err(Failure::input)?;
     let detection = Detection::new(ready.watch.clone(), &ready.settings).map_err(Failure::input)?;
@@ -125,6 +129,7 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
         following,
         checkpoint,
         health,
+        limits,
         stop,
         node,
     };

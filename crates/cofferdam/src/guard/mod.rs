@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cofferdam_evm::{Engine, Rules};
-use cofferdam_respond::{Progress, RespondError, Responder, Response, Stop};
+use cofferdam_respond::{Limits, Progress, RespondError, Responder, Response, SetupError, Stop};
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{
     AccessListItem, Batch, BlockRef, Clock, Event, Execution, Header, Journal, JournalError, Judge, Level,
@@ -59,6 +59,9 @@ pub struct Parts {
     /// something was found in them, or happened to a watched account that they do not show.
     pub execute_within_blocks: u64,
 }
+
+/// Alerts that wait for a record that cannot be written; those beyond it are in the log alone.
+const MOST_UNTOLD: usize = 64;
 
 /// The guard could not deal with an update; it stands where it stood before.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +121,8 @@ pub struct Guard {
     source: Arc<dyn StateSource>,
     /// Whether people know that missed blocks are judged by their receipts alone.
     told_receipts_only: bool,
+    /// What people must know and what could not be recorded yet, oldest first.
+    untold: Vec<Event>,
     /// What is compared of blocks that are not executed.
     audited: Vec<AccessListItem>,
     judge: Box<dyn Judge>,
@@ -153,6 +158,7 @@ impl Guard {
             scout: engine(),
             tip: None,
             told_receipts_only: false,
+            untold: Vec::new(),
             audited: catch_up::keys(&parts.watch),
             source: parts.source,
             watch: parts.watch,
@@ -198,21 +204,33 @@ impl Guard {
         self.engine.slots_in_memory().saturating_add(self.scout.slots_in_memory())
     }
 
-    /// Puts what the operator must know on the record, and with it on its way to people.
+    /// Puts what the operator must know on the record, and with it on its way to people. What cannot be recorded now is
+    /// recorded with the next thing that can.
     ///
     /// # Errors
     /// [`GuardError::Journal`].
     pub fn tell(&mut self, alerts: Vec<OperatorAlert>) -> Result<(), GuardError> {
-        let events = alerts.into_iter().map(|alert| Event::Operator { alert }).collect();
-        self.commit(events, None)
+        let room = MOST_UNTOLD.saturating_sub(self.untold.len());
+        self.untold.extend(alerts.into_iter().take(room).map(|alert| Event::Operator { alert }));
+        self.commit(Vec::new(), None)
     }
 
-    fn commit(&self, events: Vec<Event>, checkpoint: Option<BlockRef>) -> Result<(), GuardError> {
-        if events.is_empty() && checkpoint.is_none() {
+    /// Exchanges the limits: people wrote another file.
+    ///
+    /// # Errors
+    /// [`SetupError`]; the old limits stay.
+    pub fn set_limits(&mut self, limits: Limits) -> Result<(), SetupError> {
+        self.responder.as_mut().map_or(Ok(()), |responder| responder.set_limits(Some(limits)))
+    }
+
+    fn commit(&mut self, mut events: Vec<Event>, checkpoint: Option<BlockRef>) -> Result<(), GuardError> {
+        if events.is_empty() && self.untold.is_empty() && checkpoint.is_none() {
             return Ok(());
         }
         let start = self.clock.monotonic_micros();
+        events.splice(..0, self.untold.iter().cloned());
         self.journal.commit(&Batch { at: self.clock.now(), events, checkpoint })?;
+        self.untold.clear();
         observe("commit", self.since(start));
         Ok(())
     }

@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test may panic")]
 
-use cofferdam_respond::{Progress, Reply};
+use std::sync::atomic::Ordering;
+
+use cofferdam_respond::{Limits, Progress, Reply};
 use cofferdam_types::primitives::U256;
 use cofferdam_types::{Event, OperatorAlert, PlanStep};
 
 use super::Happening;
-use super::testbed::{Bed, ETHER, HOARD, VAULT};
+use super::testbed::{Bed, ETHER, HOARD, LIMITS, VAULT};
 
 fn replies(happenings: &[Happening]) -> Vec<Reply> {
     let response = |happening: &Happening| match happening {
@@ -153,4 +155,42 @@ async fn losses_are_counted_in_the_units_of_the_chain() {
         if let Event::Loss { amounts, .. } = event { amounts.first().map(|(_, amount)| *amount) } else { None }
     });
     assert_eq!(lost, Some(U256::from(HOARD / 4)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_record_cannot_be_written_nothing_is_sent_and_afterwards_nothing_is_missing() {
+    let mut bed = Bed::new().await;
+    let attack = bed.robbed();
+    bed.diary.broken.store(true, Ordering::Relaxed);
+    let stood = bed.guard.processed();
+    let stuck = OperatorAlert::Stuck { doing: "new blocks".to_owned(), detail: "it has failed for 5 s".to_owned() };
+    assert!(bed.try_follow().await.is_err());
+    assert!(bed.guard.tell(vec![stuck.clone()]).is_err());
+    assert!(bed.guard.tell(Vec::new()).is_err());
+    assert_eq!(bed.guard.processed(), stood);
+    bed.mine(1);
+    assert!(!bed.is_paused(), "without the record nothing is sent");
+
+    bed.diary.broken.store(false, Ordering::Relaxed);
+    // A live watch hands the same update in again; a new process begins at the checkpoint, which is the same.
+    bed.guard.tell(Vec::new()).unwrap();
+    assert_eq!(bed.diary.alerts(), [stuck]);
+    bed.restart().await.unwrap();
+    bed.follow().await;
+    assert_eq!(bed.diary.found()[0].0, attack);
+    assert_eq!((bed.diary.sent().len(), bed.diary.alerts().len()), (1, 1));
+    bed.mine(1);
+    assert!(is_confirmed(&bed.follow().await));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_that_people_tighten_hold_for_the_next_stop() {
+    let mut bed = Bed::new().await;
+    let off = LIMITS.replace("enabled = true", "enabled = false");
+    bed.guard.set_limits(Limits::parse(off.as_bytes()).unwrap()).unwrap();
+    bed.robbed();
+    let replies = replies(&bed.follow().await);
+    assert!(matches!(&replies[..], [Reply::Refused { reason, .. }] if reason.to_string().contains("enabled = false")));
+    let other = LIMITS.replace("'vault'", "'vualt'");
+    assert!(bed.guard.set_limits(Limits::parse(other.as_bytes()).unwrap()).is_err());
 }

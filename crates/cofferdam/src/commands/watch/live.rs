@@ -13,6 +13,7 @@ use cofferdam_types::{BlockRef, ChainUpdate, Header, OperatorAlert, PendingUpdat
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::limits_file::LimitsFile;
 use super::said::say;
 use crate::guard::{Guard, GuardError, Happening};
 use crate::telemetry::Health;
@@ -22,6 +23,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Failures in a row that go on for this long are put to the operator.
 const LASTING_MICROS: u64 = 5_000_000;
+/// How often the limits file is looked at while nothing happens; it is looked at before everything that happens, too.
+const LOOK_AT_LIMITS: Duration = Duration::from_secs(1);
+
+/// What may fail for long, in words.
+const RESUMING: &str = "taking up unfinished plans";
+const BLOCKS: &str = "new blocks";
+const MEMPOOL: &str = "the mempool";
 
 /// A watch that runs.
 pub(super) struct Live {
@@ -33,6 +41,8 @@ pub(super) struct Live {
     pub(super) checkpoint: Option<BlockRef>,
     pub(super) mempool: Mempool,
     pub(super) health: Health,
+    /// `None` in shadow mode.
+    pub(super) limits: Option<LimitsFile>,
     /// True when the end was asked for.
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -120,10 +130,11 @@ impl Live {
             match self.guard.resume().await {
                 Ok(happenings) => {
                     happenings.iter().for_each(say);
+                    went_well(&mut self.guard, &self.health, &mut trouble, RESUMING);
                     return true;
                 }
                 Err(error) => {
-                    let wait = self.failed(&mut trouble, "taking up unfinished plans", &error);
+                    let wait = self.failed(&mut trouble, RESUMING, &error);
                     if self.wait(wait).await {
                         return false;
                     }
@@ -135,18 +146,21 @@ impl Live {
     /// Waits for the next change of the chain, and deals with the mempool and with alerts meanwhile.
     async fn next(&mut self, queue: &mut Queue) -> Next {
         let alerts = self.node.alerts();
-        let Self { guard, follower, mempool, health, stop, .. } = self;
+        let Self { guard, follower, mempool, health, limits, stop, .. } = self;
         // One future for as long as it takes: news from the mempool must not begin the fetching of a block anew.
         let mut update = pin!(follower.next());
         loop {
             let retry_at = queue.retry_at.unwrap_or_else(Instant::now);
+            look_at_limits(limits, guard);
             tokio::select! {
                 biased;
                 () = asked_to_end(stop) => return Next::Stop,
                 update = &mut update => return Next::Chain(update),
                 alerts = alerts.wait() => tell(guard, alerts),
                 () = tokio::time::sleep_until(retry_at), if !queue.is_empty() => work_once(guard, health, queue).await,
+                () = tokio::time::sleep(LOOK_AT_LIMITS) => {}
                 pending = mempool.next(), if queue.is_empty() => {
+                    look_at_limits(limits, guard);
                     queue.updates.push_back(pending);
                     work_once(guard, health, queue).await;
                 }
@@ -159,12 +173,12 @@ impl Live {
         loop {
             match self.hand_in(update).await {
                 Ok((happenings, tip)) => {
-                    self.health.stuck(false);
+                    went_well(&mut self.guard, &self.health, &mut trouble, BLOCKS);
                     self.tell_blocks(&happenings, tip);
                     return Dealt::Done;
                 }
                 Err(error) => {
-                    let wait = self.failed(&mut trouble, "dealing with new blocks", &error);
+                    let wait = self.failed(&mut trouble, BLOCKS, &error);
                     if self.wait(wait).await {
                         return Dealt::Stop;
                     }
@@ -186,6 +200,7 @@ impl Live {
         } else {
             last
         };
+        look_at_limits(&mut self.limits, &mut self.guard);
         let happenings = self.guard.on_chain(update, &tip).await?;
         Ok((happenings, tip.block_ref()))
     }
@@ -266,6 +281,14 @@ async fn newest(node: &Node) -> Result<Option<Header>, RequestError> {
     node.header_by_hash(head.hash).await
 }
 
+/// Takes over what people wrote into the limits file.
+fn look_at_limits(file: &mut Option<LimitsFile>, guard: &mut Guard) {
+    if let Some(file) = file {
+        let said = file.look(|limits| guard.set_limits(limits));
+        tell(guard, said.into_iter().collect());
+    }
+}
+
 async fn asked_to_end(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody can ask any more, which is the end too.
     let _ended = stop.wait_for(|stop| *stop).await;
@@ -287,15 +310,12 @@ async fn work_once(guard: &mut Guard, health: &Health, queue: &mut Queue) {
         }
         queue.look_again = false;
     }
-    if queue.trouble.lasts() {
-        health.stuck(false);
-    }
-    queue.trouble = Trouble::default();
+    went_well(guard, health, &mut queue.trouble, MEMPOOL);
     queue.retry_at = None;
 }
 
 fn later(guard: &mut Guard, health: &Health, queue: &mut Queue, error: &GuardError) {
-    let wait = failed(guard, health, &mut queue.trouble, "looking at the mempool", error);
+    let wait = failed(guard, health, &mut queue.trouble, MEMPOOL, error);
     queue.retry_at = Instant::now().checked_add(wait);
 }
 
@@ -311,18 +331,25 @@ fn failed(
     tracing::warn!(%error, doing, failures = trouble.failures, "failed, trying again");
     if lasts {
         health.stuck(true);
-        let detail = format!("{doing} has failed for {} s: {error}", LASTING_MICROS / 1_000_000);
-        let alert = match error {
-            GuardError::Journal(_) => OperatorAlert::StorageFull { detail },
-            GuardError::State(_) | GuardError::Respond(_) => OperatorAlert::Endpoint { name: "all".to_owned(), detail },
-        };
-        tell(guard, vec![alert]);
+        let detail = format!("it has failed for {} s: {error}", LASTING_MICROS / 1_000_000);
+        tell(guard, vec![OperatorAlert::Stuck { doing: doing.to_owned(), detail }]);
     }
     wait
 }
 
-/// Puts alerts on the record. Where the record itself fails, the log is all there is; who raised them has logged them.
+/// People who were told of the trouble are told of its end.
+fn went_well(guard: &mut Guard, health: &Health, trouble: &mut Trouble, doing: &'static str) {
+    if std::mem::take(trouble).lasts() {
+        health.stuck(false);
+        tell(guard, vec![OperatorAlert::GoesOn { doing: doing.to_owned() }]);
+    }
+}
+
+/// Puts alerts on the record, at the latest when the record can be written again; until then the log is all there is.
 fn tell(guard: &mut Guard, alerts: Vec<OperatorAlert>) {
+    for alert in &alerts {
+        tracing::warn!(?alert, "operator alert");
+    }
     if let Err(error) = guard.tell(alerts) {
         tracing::error!(%error, "an alert could not be put on the record");
     }
