@@ -184,6 +184,11 @@ impl Guard {
         Ok(responder.resume().await?.into_iter().map(Happening::Plan).collect())
     }
 
+    /// Stands on `head` before the first update, which may be a block away: what waits in the mempool is tried there.
+    pub fn stand_on(&mut self, head: Header) {
+        self.engine.reset(head);
+    }
+
     /// The block that has been dealt with last; `None` before the first.
     pub const fn processed(&self) -> Option<BlockRef> {
         self.processed

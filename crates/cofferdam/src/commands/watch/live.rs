@@ -127,7 +127,7 @@ impl Live {
     async fn take_up(&mut self) -> bool {
         let mut trouble = Trouble::default();
         loop {
-            match self.guard.resume().await {
+            match self.resume().await {
                 Ok(happenings) => {
                     happenings.iter().for_each(say);
                     went_well(&mut self.guard, &self.health, &mut trouble, RESUMING);
@@ -141,6 +141,15 @@ impl Live {
                 }
             }
         }
+    }
+
+    async fn resume(&mut self) -> Result<Vec<Happening>, GuardError> {
+        let happenings = self.guard.resume().await?;
+        let at = self.checkpoint.unwrap_or_default().number;
+        let failed = |reason: String| StateError::Unavailable { at, reason };
+        let head = newest(&self.node).await.map_err(|error| failed(error.to_string()))?;
+        self.guard.stand_on(head.ok_or_else(|| failed("the newest block is not known any more".to_owned()))?);
+        Ok(happenings)
     }
 
     /// Waits for the next change of the chain, and deals with the mempool and with alerts meanwhile.
