@@ -10,15 +10,18 @@
 //!
 //! **Invariant:** nothing here links a room of the program. What a test knows, a user could see too.
 
+pub mod acting;
 pub mod anvil;
 pub mod contract;
 pub mod program;
 pub mod proxy;
 pub mod receiver;
+pub mod record;
 pub mod rpc;
 pub mod vault;
 pub mod wait;
 
+pub use acting::{Acting, Link};
 pub use anvil::Anvil;
 pub use program::{Ended, Program};
 pub use proxy::{Fault, Injected, Proxy};

@@ -82,6 +82,14 @@ impl Program {
         locked(&self.stderr.lines).clone()
     }
 
+    /// Whether it has not ended yet.
+    ///
+    /// # Panics
+    /// When the system refuses to say.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked").is_none()
+    }
+
     /// Kills it as a power cut would (SIGKILL) and returns when it is gone.
     ///
     /// # Panics
@@ -122,6 +130,14 @@ impl Program {
         match found.await {
             Ok(line) => line,
             Err(reason) => panic!("{reason}:\n{}", self.stderr.text()),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the program said:\n{}", self.stderr.text());
         }
     }
 }

@@ -10,7 +10,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
+use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -30,6 +34,24 @@ pub struct Delivery {
     pub accepted: bool,
     /// When it had come whole.
     pub at: Instant,
+}
+
+impl Delivery {
+    /// Whether it is signed as a Standard Webhooks 1.0.0 receiver checks it with `secret`, `whsec_` and base64: the
+    /// HMAC-SHA256 of id, time and body as they came.
+    ///
+    /// # Panics
+    /// When `secret` is none.
+    pub fn is_signed_with(&self, secret: &str) -> bool {
+        let encoded = secret.strip_prefix("whsec_").expect("a secret begins with its prefix");
+        let key = STANDARD.decode(encoded).expect("a secret is base64");
+        let header = |name: &str| self.headers.get(name).map(String::as_str).unwrap_or_default();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
+        mac.update(format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).as_bytes());
+        mac.update(&self.body);
+        let expected = STANDARD.encode(mac.finalize().into_bytes());
+        header("webhook-signature").split(' ').any(|signature| signature.strip_prefix("v1,") == Some(&expected))
+    }
 }
 
 /// A receiver that lives as long as this value.

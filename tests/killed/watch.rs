@@ -1,0 +1,109 @@
+//! A guard that acts is killed at moments spread over what it does about an attack: from the attack's arrival in the
+//! mempool to the containment's, and from the block of both to what is told about it. After each kill it is started
+//! again, and each attack must have been met by one pause, been told, and stand on a record that verifies.
+
+use std::time::{Duration, Instant};
+
+use alloy_primitives::B256;
+use cofferdam_e2e::{Acting, Link, Program, record};
+use serde_json::Value;
+
+use crate::kills;
+
+/// How long an undisturbed guard takes from an attack to the pause in the mempool, and from their block to the message
+/// that says so.
+struct Course {
+    acting: Duration,
+    settling: Duration,
+}
+
+/// A moment of `span`, never twice the same and spread evenly however many there are: steps of the golden ratio.
+fn moment(kill: u32, span: Duration) -> Duration {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    span.mul_f64((f64::from(kill) * GOLDEN).fract())
+}
+
+async fn undisturbed(scene: &Acting) -> Course {
+    let begin = Instant::now();
+    let attack = scene.attack().await;
+    scene.pauses_wait(1).await;
+    let acting = begin.elapsed();
+    let begin = Instant::now();
+    let pause = contained(scene, attack).await;
+    confirmed(scene, pause).await;
+    Course { acting, settling: begin.elapsed() }
+}
+
+/// Mines the attack and its containment; gives the only transaction of the guardian, which came first and held.
+async fn contained(scene: &Acting, attack: B256) -> B256 {
+    let block = scene.mine().await;
+    let by_guardian = |transaction: &&Value| transaction["from"] == scene.guardian.to_string().to_lowercase();
+    let transactions = block["transactions"].as_array().expect("a block lists its transactions");
+    let pauses: Vec<&Value> = transactions.iter().filter(by_guardian).collect();
+    assert_eq!(pauses.len(), 1, "one attack, one pause: {block}");
+    assert!(scene.is_paused(&scene.vaults[0]).await);
+    let receipt = scene.node.receipt(attack).await.expect("the attack was mined beside the pause");
+    assert_eq!(receipt["status"], "0x0", "the attack went through: {receipt}");
+    serde_json::from_value(pauses[0]["hash"].clone()).expect("a transaction has a hash")
+}
+
+/// Returns when the receiver knows that `pause` holds.
+async fn confirmed(scene: &Acting, pause: B256) {
+    let holds = |message: &Value| {
+        message["type"] == "plan.confirmed" && message["data"]["event"]["step"]["transaction"] == pause.to_string()
+    };
+    scene.receiver.accepts(&format!("pause {pause} is confirmed"), holds).await;
+}
+
+async fn told(scene: &Acting, attack: B256) {
+    let about = |message: &Value| {
+        let event = &message["data"]["event"];
+        message["type"] == "finding.stop"
+            && event["window"] == "pending"
+            && event["finding"]["transaction"] == attack.to_string()
+    };
+    scene.receiver.accepts(&format!("a stop about {attack}, seen in the mempool"), about).await;
+}
+
+async fn killed(scene: &Acting, program: Program) -> Program {
+    program.kill().await;
+    scene.watch().await
+}
+
+#[tokio::test]
+async fn a_guard_that_is_killed_at_any_moment_acts_once_and_tells_everything() {
+    let scene = Acting::set(1, Link::WebSocket).await;
+    let vault = scene.vaults[0];
+    let mut program = scene.watch().await;
+    let course = undisturbed(&scene).await;
+    scene.reopen(&vault).await;
+
+    let kills = kills();
+    for kill in 0..kills {
+        scene.deposit(&vault, vault.user).await;
+        let attack = scene.attack().await;
+        if kill % 2 == 0 {
+            // The moment is the fault itself, not a wait for something.
+            tokio::time::sleep(moment(kill, course.acting)).await;
+            program = killed(&scene, program).await;
+        }
+        scene.pauses_wait(1).await;
+        let pause = contained(&scene, attack).await;
+        if kill % 2 == 1 {
+            tokio::time::sleep(moment(kill, course.settling)).await;
+            program = killed(&scene, program).await;
+            // Plans are looked after at each block, and the one that was killed may have had this one.
+            scene.mine().await;
+        }
+        told(&scene, attack).await;
+        confirmed(&scene, pause).await;
+        scene.reopen(&vault).await;
+    }
+    println!("{kills} kills, within {:?} of an attack and {:?} of its block", course.acting, course.settling);
+
+    let actions = u64::from(kills).saturating_add(1);
+    assert_eq!(scene.guardian_count("pending").await, actions, "one pause for each attack, none waits");
+    let sent = record::sent_nonces(&scene.settle(program).await);
+    assert!(sent.values().all(|nonces| nonces.len() == 1), "a plan was sent under two nonces: {sent:?}");
+    assert_eq!(sent.len(), usize::try_from(actions).expect("some hundreds"), "one plan for each attack");
+}
