@@ -38,6 +38,9 @@ pub struct ModuleSettings {
     /// When a re-entry counts.
     #[serde(default)]
     pub reentry: ReentrySettings,
+    /// When what the module issues is too much.
+    #[serde(default)]
+    pub supply: SupplySettings,
     /// When a moved price counts.
     #[serde(default)]
     pub prices: PriceSettings,
@@ -62,6 +65,7 @@ impl ModuleSettings {
             module,
             outflow: OutflowSettings::default(),
             reentry: ReentrySettings::default(),
+            supply: SupplySettings::default(),
             prices: PriceSettings::default(),
             flash_loan: FlashLoanSettings::default(),
             authority: AuthoritySettings::default(),
@@ -81,8 +85,6 @@ pub struct OutflowSettings {
     pub exchanged_alert_bps: Bps,
     /// A stop when this share leaves for nothing in a transaction that is also anomalous in its structure.
     pub one_sided_stop_bps: Bps,
-    /// An alert when a token that the module issues is minted for nothing by at least this share of its supply.
-    pub mint_alert_bps: Bps,
     /// Length of the default sliding window, in seconds of block time.
     pub window_seconds: u64,
     /// An alert when this share left for nothing within the window, over all transactions.
@@ -101,7 +103,6 @@ impl Default for OutflowSettings {
             one_sided_alert_bps: share(1_000),
             exchanged_alert_bps: share(4_000),
             one_sided_stop_bps: share(2_000),
-            mint_alert_bps: share(1_000),
             window_seconds: 3_600,
             window_one_sided_alert_bps: share(2_000),
             window_net_alert_bps: share(5_000),
@@ -146,6 +147,22 @@ pub struct ReentrySettings {
 impl Default for ReentrySettings {
     fn default() -> Self {
         Self { one_sided_stop_bps: share(100) }
+    }
+}
+
+/// When a token that the module issues grows too fast. Shares are of its supply before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SupplySettings {
+    /// An alert when this share is minted for nothing, or for much less than it was worth.
+    pub mint_alert_bps: Bps,
+    /// An alert when this share is minted for nothing and sold in the same transaction.
+    pub sold_alert_bps: Bps,
+}
+
+impl Default for SupplySettings {
+    fn default() -> Self {
+        Self { mint_alert_bps: share(1_000), sold_alert_bps: share(100) }
     }
 }
 

@@ -11,6 +11,9 @@ pub mod flash_loan;
 pub mod invariant;
 pub mod price_manipulation;
 pub mod re_entry;
+pub mod read_only_re_entry;
+pub mod supply;
+pub mod votes;
 
 /// All detectors that need no settings of their own to be built, in the order in which they speak.
 pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
@@ -21,6 +24,9 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::new(price_manipulation::PriceManipulation),
         Box::new(flash_loan::FlashLoan),
         Box::new(allowance::Allowance),
+        Box::new(supply::Supply),
+        Box::new(read_only_re_entry::ReadOnlyReEntry),
+        Box::new(votes::Votes),
     ]
 }
 
@@ -33,7 +39,3 @@ pub fn infos() -> Vec<&'static DetectorInfo> {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-#[path = "asset_outflow/tests.rs"]
-mod asset_outflow_tests;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::infos;
 use crate::{
-    settings::{AuthoritySettings, FlashLoanSettings, OutflowSettings, PriceSettings, ReentrySettings},
+    settings::{AuthoritySettings, FlashLoanSettings, OutflowSettings, PriceSettings, ReentrySettings, SupplySettings},
     testbed::Case,
 };
 
@@ -60,7 +60,10 @@ fn defaults_on_the_page_are_those_of_the_code() {
     assert_eq!(of("authority-change"), toml::Table::try_from(AuthoritySettings::default()).unwrap());
     assert_eq!(of("price-manipulation"), toml::Table::try_from(PriceSettings::default()).unwrap());
     assert_eq!(of("flash-loan"), toml::Table::try_from(FlashLoanSettings::default()).unwrap());
-    assert!(of("allowance").is_empty());
+    assert_eq!(of("supply"), toml::Table::try_from(SupplySettings::default()).unwrap());
+    for id in ["allowance", "votes", "read-only-re-entry"] {
+        assert!(of(id).is_empty(), "{id}");
+    }
     assert!(of("invariant").is_empty());
 }
 

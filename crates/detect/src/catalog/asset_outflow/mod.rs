@@ -10,7 +10,6 @@ use std::sync::LazyLock;
 use alloy_primitives::U256;
 use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity, Signed};
 
-mod conservation;
 mod limits;
 
 use crate::{
@@ -38,14 +37,10 @@ impl Detector for AssetOutflow {
             let said = limits::exceeded(seen, history, flow)
                 .or_else(|| left_at_once(seen, history, flow))
                 .or_else(|| left_over_time(seen, history, flow))
-                .or_else(|| minted_for_nothing(seen, flow))
                 .or_else(|| cannot_be_known(seen, flow));
             if let Some(said) = said {
                 findings.push(seen.finding(&INFO, &subject(flow.asset), said));
             }
-        }
-        if let Some(said) = conservation::from_nothing(seen) {
-            findings.push(seen.finding(&INFO, b"conservation", said));
         }
         findings
     }
@@ -181,43 +176,6 @@ fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Sai
     })
 }
 
-/// A token that the module issues was minted to outsiders and nothing came in for it. What share of the supply that
-/// is, storage tells; where it does not, a mint beyond any real supply is still one.
-fn minted_for_nothing(seen: &Seen<'_>, flow: &Flow) -> Option<Said> {
-    let Asset::Erc20(token) = flow.asset else { return None };
-    if !flow.issued || flow.minted <= flow.burned || !seen.exchange(flow).is_one_sided() {
-        return None;
-    }
-    let minted = flow.minted.saturating_sub(flow.burned).min(flow.net.loss());
-    let supply = seen.supply_before(flow);
-    let large = match supply {
-        // The first mint of a token has nothing to be compared with.
-        Some(supply) => !supply.is_zero() && reaches(minted, supply, seen.settings.outflow.mint_alert_bps),
-        None => minted >= conservation::BEYOND_ANY_SUPPLY,
-    };
-    if !large {
-        return None;
-    }
-    let share =
-        supply.and_then(|supply| share_bps(minted, supply)).map_or_else(|| "beyond any supply".to_owned(), percent);
-    let mut evidence = evidence(seen, flow, Exchange::Nothing);
-    evidence.push(Evidence::new("minted", minted));
-    if let Some(supply) = supply {
-        evidence.push(Evidence::new("supply before", supply));
-    }
-    let anomalous = minted >= conservation::BEYOND_ANY_SUPPLY;
-    Some(Said {
-        level: if anomalous { Level::Stop } else { Level::Alert },
-        severity: Severity::High,
-        summary: format!(
-            "{minted} of token {token} of module {} ({share} of the supply) were minted for nothing",
-            seen.module.id
-        ),
-        harm: vec![cofferdam_types::Harm { asset: flow.asset, account: token, amount: minted, at_risk: true }],
-        evidence,
-    })
-}
-
 /// A token that people named claims that something left, and does not answer for the balance. What is true of it nobody
 /// can say here; a person must look. Tokens that nobody named may say and hide what they like.
 fn cannot_be_known(seen: &Seen<'_>, flow: &Flow) -> Option<Said> {
@@ -261,3 +219,6 @@ fn evidence(seen: &Seen<'_>, flow: &Flow, exchange: Exchange) -> Vec<Evidence> {
     }
     evidence
 }
+
+#[cfg(test)]
+mod tests;

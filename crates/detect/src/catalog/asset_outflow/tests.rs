@@ -3,10 +3,8 @@
 use cofferdam_types::Level;
 use serde_json::{Value, json};
 
-use super::asset_outflow::ID;
+use super::ID;
 use crate::testbed::{last, level};
-
-const ZERO: &str = "0x0000000000000000000000000000000000000000";
 
 /// `amount` of the 1,000,000 tokens that the vault holds go to the user for nothing.
 fn outflow(amount: u64) -> Value {
@@ -180,58 +178,6 @@ fn the_settings_cap_what_a_detector_may_say() {
     let mut case = with_limit(outflow(500_000), json!({ "per_transaction_bps": 1 }));
     case["settings"]["max_level"] = json!({ "asset-outflow": "notice" });
     assert_eq!(level(ID, case), Some(Level::Notice));
-}
-
-fn transfer(from: &str, to: &str, amount: &str) -> Value {
-    json!({
-        "modules": [{ "id": "token", "contracts": ["@token"] }],
-        "transactions": [{
-            "from": "@thief",
-            "call": { "to": "@token", "function": "transfer(address,uint256)" },
-            "moves": [["@token", from, to, amount]],
-        }],
-    })
-}
-
-const HALF: &str = "0x8000000000000000000000000000000000000000000000000000000000000000";
-
-#[test]
-fn more_than_any_supply_moved_from_nothing_is_a_stop() {
-    let mut case = transfer("@thief", "@one", HALF);
-    assert_eq!(level(ID, case.clone()), Some(Level::Stop), "and no balance fell by it");
-    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", HALF, "0"]]);
-    assert_eq!(level(ID, case), None, "the holder had it and paid it");
-    assert_eq!(level(ID, transfer(ZERO, "@thief", HALF)), Some(Level::Stop), "minted");
-}
-
-#[test]
-fn a_balance_that_wraps_below_zero_is_a_stop() {
-    let mut case = transfer("@thief", "@one", "10");
-    let wrapped = "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
-    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", "9", wrapped]]);
-    assert_eq!(level(ID, case), Some(Level::Stop));
-}
-
-#[test]
-fn a_transfer_to_oneself_that_pays_is_a_stop() {
-    let mut case = transfer("@thief", "@thief", "5000");
-    assert_eq!(level(ID, case.clone()), None);
-    case["transactions"][0]["writes"] = json!([["@token", "@balance of thief", "5000", "10000"]]);
-    assert_eq!(level(ID, case.clone()), Some(Level::Stop));
-    let others = json!([["@token", "@thief", "@thief", "5000"], ["@token", "@one", "@two", "5000"]]);
-    case["transactions"][0]["moves"] = others;
-    assert_eq!(level(ID, case), None, "the balance that rose may be that of the other one");
-}
-
-#[test]
-fn minting_a_large_share_of_the_supply_for_nothing_is_an_alert() {
-    let mint = |amount: &str, after: &str| {
-        let mut case = transfer(ZERO, "@thief", amount);
-        case["transactions"][0]["writes"] = json!([["@token", "2", "1000000", after]]);
-        level(ID, case)
-    };
-    assert_eq!(mint("99999", "1099999"), None);
-    assert_eq!(mint("100000", "1100000"), Some(Level::Alert));
 }
 
 #[test]

@@ -1,0 +1,164 @@
+//! Read-only re-entry: while a call into the module is open and control is outside, a third party reads the module, and
+//! ends with less.
+//!
+//! In mid-call the module's books do not add up; whoever trusts a view then is robbed, and the module is the tool. The
+//! loss is the third party's, so no rule about what leaves the module can see it.
+
+use std::sync::LazyLock;
+
+use alloy_primitives::{Address, U256};
+use cofferdam_types::{Asset, Call, CallKind, Effects, Evidence, Finding, Harm, Level, Severity};
+
+use crate::{
+    Detector, DetectorInfo, History, Seen,
+    seen::{ROUNDING_UNITS, Said},
+};
+
+/// The detector's id.
+pub const ID: &str = "read-only-re-entry";
+
+static INFO: LazyLock<DetectorInfo> = LazyLock::new(|| DetectorInfo::embedded(include_str!("detector.toml")));
+
+/// Recognises views of the module that were read in mid-call by somebody who lost.
+pub struct ReadOnlyReEntry;
+
+/// A view that was read while a call was open.
+struct Reading {
+    /// The open frame.
+    open: usize,
+    /// The reading frame.
+    read: usize,
+    /// The account for whom it was read: the nearest above it that is neither the module nor the sender's.
+    reader: Address,
+}
+
+impl Detector for ReadOnlyReEntry {
+    fn info(&self) -> &'static DetectorInfo {
+        &INFO
+    }
+
+    fn inspect(&self, seen: &Seen<'_>, _: &History) -> Vec<Finding> {
+        let effects = seen.effects();
+        for reading in readings(seen) {
+            if let Some((asset, amount)) = lost(effects, reading.reader) {
+                let call = |index: usize| effects.calls.get(index).map_or_else(String::new, named);
+                let said = Said {
+                    level: Level::Alert,
+                    severity: Severity::High,
+                    summary: format!(
+                        "{} read module {} while a call of it was open, and lost {amount} of {asset}",
+                        reading.reader, seen.module.id
+                    ),
+                    harm: vec![Harm { asset, account: reading.reader, amount, at_risk: false }],
+                    evidence: vec![
+                        Evidence::new("open call", call(reading.open)),
+                        Evidence::new("what was read", call(reading.read)),
+                        Evidence::new("who relied on it", reading.reader),
+                        Evidence::new("lost", format!("{amount} of {asset}")),
+                        Evidence::new("sender", seen.execution.transaction.from),
+                    ],
+                };
+                return vec![seen.finding(&INFO, b"", said)];
+            }
+        }
+        Vec::new()
+    }
+}
+
+fn named(call: &Call) -> String {
+    let function = call.selector.map_or_else(|| "no selector".to_owned(), |selector| selector.to_string());
+    format!("{function} of {}", call.callee)
+}
+
+/// Static calls into the module from outside while a frame of it that may change state is open, each reader once.
+fn readings(seen: &Seen<'_>) -> Vec<Reading> {
+    let calls = &seen.effects().calls;
+    let mut found: Vec<Reading> = Vec::new();
+    let mut open: Option<usize> = None;
+    let mut read_only: Option<u16> = None;
+    for (index, call) in calls.iter().enumerate() {
+        if open.and_then(|outer| calls.get(outer)).is_some_and(|outer| call.depth <= outer.depth) {
+            open = None;
+        }
+        if read_only.is_some_and(|depth| call.depth <= depth) {
+            read_only = None;
+        }
+        if call.kind == CallKind::StaticCall && read_only.is_none() {
+            read_only = Some(call.depth);
+        }
+        if !call.effective || !seen.member(call.callee) {
+            continue;
+        }
+        let Some(outer) = open else {
+            if read_only.is_none() && matches!(call.kind, CallKind::Call | CallKind::CallCode) {
+                open = Some(index);
+            }
+            continue;
+        };
+        if call.kind == CallKind::StaticCall
+            && !seen.member(call.caller)
+            && let Some(reader) = reader(seen, index, outer)
+            && !opened(seen, outer, reader)
+            && !found.iter().any(|known| known.reader == reader)
+            && found.len() < 16
+        {
+            found.push(Reading { open: outer, read: index, reader });
+        }
+    }
+    found
+}
+
+/// For whom the frame at `index` reads: the outermost account below `open` that is neither the module's nor the sender's.
+fn reader(seen: &Seen<'_>, index: usize, open: usize) -> Option<Address> {
+    let calls = &seen.effects().calls;
+    let (mut at, mut reader) = (index, None);
+    while let Some(parent) = calls.get(at).and_then(|call| call.parent).and_then(|parent| usize::try_from(parent).ok())
+    {
+        if parent <= open || parent >= at {
+            break;
+        }
+        let account = calls.get(parent)?.callee;
+        if !seen.member(account) && !seen.actors().contains(&account) {
+            reader = Some(account);
+        }
+        at = parent;
+    }
+    reader
+}
+
+/// Whether `account` itself opened the frame at `open`, or a frame above it: it knows what it is in the middle of.
+fn opened(seen: &Seen<'_>, open: usize, account: Address) -> bool {
+    let calls = &seen.effects().calls;
+    let mut at = Some(open);
+    while let Some(index) = at {
+        let Some(call) = calls.get(index) else { return false };
+        if call.caller == account {
+            return true;
+        }
+        at = call.parent.and_then(|parent| usize::try_from(parent).ok()).filter(|parent| *parent < index);
+    }
+    false
+}
+
+/// What `account` ended with less of, if it gained nothing at all. A token that sells its own stock loses nothing.
+fn lost(effects: &Effects, account: Address) -> Option<(Asset, U256)> {
+    let mut assets: Vec<Asset> = Vec::new();
+    for moved in &effects.movements {
+        let concerns = moved.from == account || moved.to == account;
+        if concerns && moved.from != moved.to && !assets.contains(&moved.asset) && assets.len() < 64 {
+            assets.push(moved.asset);
+        }
+    }
+    let nets: Vec<_> = assets.into_iter().map(|asset| (asset, effects.claimed_net(account, asset))).collect();
+    if nets.iter().any(|(_, net)| net.gain() > U256::from(ROUNDING_UNITS)) {
+        return None;
+    }
+    nets.into_iter()
+        .filter(|(asset, _)| asset.token() != Some(account))
+        .map(|(asset, net)| (asset, net.loss()))
+        .filter(|(_, loss)| *loss > U256::from(ROUNDING_UNITS))
+        .max_by_key(|(_, loss)| *loss)
+}
+
+#[cfg(test)]
+mod tests;
