@@ -35,13 +35,13 @@ contract Puppet {
     /// @notice `caller` is not who put the plans here.
     error PuppetNotOwner(address caller);
 
-    /// @param plans Encoded plans; none when they are loaded later.
-    constructor(address owner_, bytes[] memory plans) {
+    /// @param plans Encoded plans; none when they are loaded later. Ether that comes along is there for the acts.
+    constructor(address owner_, bytes[] memory plans) payable {
         _load(owner_, plans);
     }
 
     /// @notice Takes the plans, once: for proxies, whose constructor did not run here.
-    function load(address owner_, bytes[] memory plans) external {
+    function load(address owner_, bytes[] memory plans) external payable {
         if (_owner != address(0)) revert PuppetNotOwner(msg.sender);
         _load(owner_, plans);
     }

@@ -56,8 +56,8 @@ contract ZooShareFeed is IZooPrice {
 }
 
 /// @title Lends one token against another.
-/// @notice WRITTEN FOR DRILLS. Sound if its price is; the flaws: `donate` forgets to ask whether the giver still covers
-/// his debt, and `lever` believes what its caller says of his leverage.
+/// @notice WRITTEN FOR DRILLS. Sound if its price is; the flaws: `evacuate` forgets to ask whether the debt is still
+/// covered, and `lever` believes what its caller says of his leverage.
 contract ZooLending {
     using SafeERC20 for IERC20;
 
@@ -72,7 +72,6 @@ contract ZooLending {
     mapping(address account => uint256 amount) public supplied;
     mapping(address account => uint256 amount) public collateral;
     mapping(address account => uint256 amount) public debt;
-    uint256 public reserve;
 
     /// @notice A lender's balance became `supplied`.
     event ZooLendingSupply(address indexed account, uint256 supplied);
@@ -142,10 +141,10 @@ contract ZooLending {
         collateralToken.safeTransfer(msg.sender, seized);
     }
 
-    /// @notice Gives collateral to the reserve. The flaw: the giver may be left with debt that nothing covers.
-    function donate(uint256 amount) external {
+    /// @notice Meant for emergencies: sends collateral to `to`. The flaw: debt may be left that nothing covers.
+    function evacuate(uint256 amount, address to) external {
         _set(msg.sender, collateral[msg.sender] - amount, debt[msg.sender]);
-        reserve += amount;
+        collateralToken.safeTransfer(to, amount);
     }
 
     /// @notice Borrows up to `leverage` times the collateral's worth and sends it to `venue` to be invested there.

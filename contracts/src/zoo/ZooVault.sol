@@ -8,8 +8,8 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title A vault by ERC-4626 that lends a part of its assets to a strategy.
-/// @notice WRITTEN FOR DRILLS. The flaws: shares without virtual offset, `report` believes anybody, `credit` mints
-/// shares without taking assets, and `withdrawFloor` rounds the shares that it burns down.
+/// @notice WRITTEN FOR DRILLS. The flaws: shares without virtual offset, `report` believes anybody, and `credit`
+/// mints shares without taking assets.
 contract ZooVault is ERC4626 {
     using SafeERC20 for IERC20;
     using Math for uint256;
@@ -52,11 +52,6 @@ contract ZooVault is ERC4626 {
     /// @notice Meant for assets that came in by another way. The flaw: nobody looks whether they came.
     function credit(uint256 assets) external {
         _mint(msg.sender, convertToShares(assets));
-    }
-
-    /// @notice Pays out `assets`. The flaw: burns their shares rounded down.
-    function withdrawFloor(uint256 assets) external {
-        _withdraw(msg.sender, msg.sender, msg.sender, assets, _convertToShares(assets, Math.Rounding.Floor));
     }
 
     /// @notice Redeems all shares of the caller and deposits what they are worth in `successor`, for him.

@@ -28,6 +28,7 @@ mod wire;
 mod world;
 
 pub mod scenario;
+pub mod zoo;
 
 pub use block::Dropped;
 pub use config::{Config, ConfigError, GenesisAccount};

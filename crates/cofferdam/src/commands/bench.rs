@@ -1,4 +1,6 @@
-//! `bench`: exactness, speed and recall over cases on disk.
+//! `bench`: exactness, speed and recall over cases on disk, and recall over the attack zoo.
+
+mod zoo;
 
 use std::path::PathBuf;
 
@@ -14,22 +16,29 @@ use crate::telemetry::SystemClock;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folder with a `manifest.json` and the cases that it lists.
-    #[arg(long)]
-    cases: PathBuf,
+    #[arg(long, required_unless_present = "zoo")]
+    cases: Option<PathBuf>,
+    /// Play the attack zoo instead: recall by family and by change, and what is said of honest flows.
+    #[arg(long, conflicts_with = "cases")]
+    zoo: bool,
+    /// Only entries of the zoo with this in their name.
+    #[arg(long, requires = "zoo", default_value = "")]
+    only: String,
     /// Runs per block of which the best counts.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     runs: u32,
 }
 
-/// Runs the cases. The answer is "no" when a block is not exact or an attack was missed.
+/// Runs the cases, or the zoo. The answer is "no" when a block is not exact or an attack was missed.
 ///
 /// # Errors
 /// [`Failure::Input`] when a case cannot be read.
 pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
+    let Some(folder) = &arguments.cases else { return zoo::run(&arguments.only, json) };
     let style = ProgressStyle::with_template("{spinner} {pos} cases, {elapsed}  {msg}");
     let bar = ProgressBar::new_spinner().with_style(style.map_err(Failure::outside)?);
     let clock = SystemClock::start();
-    let measured = bench::run(&arguments.cases, arguments.runs, &clock, &mut |name| {
+    let measured = bench::run(folder, arguments.runs, &clock, &mut |name| {
         bar.set_message(name.to_owned());
         bar.inc(1);
     });
