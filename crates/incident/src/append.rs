@@ -4,7 +4,7 @@
 //! batch ─▶ Session::write ─▶ BEGIN ─▶ Appender: place, hash, write, follow up ─▶ checkpoint ─▶ COMMIT
 //!                └── no space: give up the reserve, say so, once more
 //! ```
-//! Must never leave half a batch, and never report as written what is not on disk.
+//! Must never leave half a batch, and never report as written what is not on disk and matters ([`Haste`]).
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,26 @@ pub(crate) enum CommitError {
     Gone(#[from] Gone),
 }
 
-/// What became durable.
+/// When a write is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// When the call returns: something will happen because of it.
+    Now,
+    /// With the next write that is. A power cut before that undoes it and nothing else, so it must be one after which
+    /// things only happen again that may: a quiet block is judged, a message is sent under the same key.
+    Later,
+}
+
+impl Haste {
+    const fn begin(self) -> &'static str {
+        match self {
+            Self::Now => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Self::Later => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        }
+    }
+}
+
+/// What was written.
 #[derive(Debug)]
 pub(crate) struct Written<T> {
     /// The answer of the work.
@@ -82,7 +101,8 @@ impl Session {
             }
             Ok(incidents)
         };
-        self.write(batch.at, work).await
+        let haste = if batch.events.is_empty() { Haste::Later } else { Haste::Now };
+        self.write(batch.at, haste, work).await
     }
 
     /// Does `work` in one transaction; a second time, on the reserve, when there is no space.
@@ -92,6 +112,7 @@ impl Session {
     pub(crate) async fn write<T>(
         &mut self,
         at: UnixMillis,
+        haste: Haste,
         work: impl AsyncFn(&mut Appender<'_>) -> Result<T, CommitError>,
     ) -> Result<Written<T>, CommitError> {
         if !self.limit_lifted {
@@ -100,7 +121,7 @@ impl Session {
         let mut missing = !self.reserve.as_ref().ok_or(CommitError::ReadOnly)?.is_held();
         self.shortage_told &= missing;
         let tell = missing && !self.shortage_told;
-        let mut outcome = self.attempt(at, tell, &work).await;
+        let mut outcome = self.attempt(at, haste, tell, &work).await;
         if let Err(CommitError::Sql(error)) = &outcome
             && sql::may_be_full(error)
             && self.reserve.as_mut().ok_or(CommitError::ReadOnly)?.release()?
@@ -108,7 +129,7 @@ impl Session {
             tracing::error!(%error, "no space for the record: going on in the space set aside");
             self.lift_limit().await?;
             missing = true;
-            outcome = self.attempt(at, true, &work).await;
+            outcome = self.attempt(at, haste, true, &work).await;
         }
         let (value, announced) = outcome?;
         self.shortage_told = missing;
@@ -118,10 +139,11 @@ impl Session {
     async fn attempt<T>(
         &mut self,
         at: UnixMillis,
+        haste: Haste,
         tell_shortage: bool,
         work: &impl AsyncFn(&mut Appender<'_>) -> Result<T, CommitError>,
     ) -> Result<(T, bool), CommitError> {
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        sqlx::raw_sql(haste.begin()).execute(&mut self.connection).await?;
         let done = self.fill(at, tell_shortage, work).await;
         if done.is_err() {
             // SQLite has already rolled back by itself after some errors; then this fails, and nothing is left to do.

@@ -9,7 +9,7 @@ use cofferdam_types::{
 };
 use tokio::sync::watch;
 
-use crate::append::{Appender, CommitError};
+use crate::append::{Appender, CommitError, Haste};
 use crate::inspect::OpenError;
 use crate::query::{self, DeadLetter, Summary, Timeline};
 use crate::session::{Session, SessionThread};
@@ -97,7 +97,7 @@ impl Store {
         let (at, id, reason) = (self.clock.now(), incident.clone(), reason.to_owned());
         let work = async move |session: &mut Session| {
             let change = async |appender: &mut Appender<'_>| appender.move_to(&id, to, reason.clone()).await;
-            session.write(at, change).await
+            session.write(at, Haste::Now, change).await
         };
         match self.thread.call(work).map_err(CommitError::from).and_then(|written| written) {
             Ok(written) => {

@@ -6,7 +6,7 @@
 use cofferdam_types::{Event, IncidentId, OperatorAlert, UnixMillis};
 use sqlx::Row as _;
 
-use crate::append::{Appender, CommitError, Written};
+use crate::append::{Appender, CommitError, Haste, Written};
 use crate::link::Record;
 use crate::session::Session;
 use crate::{message, query, sql};
@@ -88,7 +88,7 @@ pub(super) async fn settle(
         update.bind(sql::int(sequence)?).bind(receiver).execute(&mut *appender.connection).await?;
         Ok(())
     };
-    session.write(at, work).await
+    session.write(at, Haste::Later, work).await
 }
 
 /// The receiver is not told this one: go on to the next. Nothing arrived, so what people were told about it stays true.
@@ -102,7 +102,7 @@ pub(super) async fn skip(
     at: UnixMillis,
 ) -> Result<Written<()>, CommitError> {
     let work = async |appender: &mut Appender<'_>| pass(appender, receiver, sequence).await;
-    session.write(at, work).await
+    session.write(at, Haste::Later, work).await
 }
 
 /// The receiver will never take the message: keep it visible, tell the operator, go on to the next.
@@ -130,7 +130,7 @@ pub(super) async fn bury(
         let detail = format!("{reason} to message {}, which is given up", message.key);
         raise(appender, receiver, message, detail).await
     };
-    session.write(at, work).await
+    session.write(at, Haste::Now, work).await
 }
 
 /// The message has not arrived for too long: tell the operator, once until something arrives again.
@@ -149,7 +149,7 @@ pub(super) async fn complain(
         let detail = format!("{reason}; message {} waits since {waited} s and is tried again", message.key);
         raise(appender, receiver, message, detail).await
     };
-    session.write(at, work).await
+    session.write(at, Haste::Now, work).await
 }
 
 /// What comes next for the receiver stands behind `sequence`.
