@@ -13,6 +13,7 @@ use cofferdam_types::{
 use revm::primitives::{Address, U256};
 use revm::state::EvmState;
 
+use crate::assertion::{About, Assertions};
 use crate::balances::{Balances, MOST_CHECKS};
 use crate::fork::Fork;
 use crate::ledger;
@@ -52,8 +53,16 @@ pub struct RollbackError {
 struct Executed {
     header: Arc<Header>,
     /// State before the block.
-    before: Mark,
+    before: Stand,
     credited: Vec<Address>,
+}
+
+/// Where everything stood that can be taken back.
+#[derive(Clone, Copy)]
+pub(crate) struct Stand {
+    state: Mark,
+    /// What assertions remember of flows.
+    flows: usize,
 }
 
 /// The state at head. See the module.
@@ -61,6 +70,7 @@ pub struct Engine {
     machine: Machine,
     watch: Arc<Watchlist>,
     needs: Needs,
+    assertions: Assertions,
     balances: Balances,
     head: Arc<Header>,
     /// The block before the oldest of `blocks`: the deepest that can be gone back to.
@@ -82,6 +92,7 @@ impl Engine {
             machine: Machine::new(rules, State::with_source(source)),
             watch,
             needs: Needs::default(),
+            assertions: Assertions::default(),
             balances: Balances::default(),
             head: Arc::default(),
             base: Arc::default(),
@@ -95,6 +106,12 @@ impl Engine {
         self.needs = needs;
     }
 
+    /// The Solidity assertions to run for every execution that touches their module.
+    pub fn set_assertions(&mut self, mut assertions: Assertions) {
+        assertions.settle(&self.watch);
+        self.assertions = assertions;
+    }
+
     /// How many blocks can be taken back.
     pub const fn set_depth(&mut self, blocks: usize) {
         self.depth = blocks;
@@ -103,6 +120,7 @@ impl Engine {
     /// Forgets all state and stands on `head`; reads are fetched anew. After start, and where a block was not executed.
     pub fn reset(&mut self, head: Header) {
         self.blocks.clear();
+        self.assertions.forget_after(head.timestamp);
         let state = self.machine.state_mut();
         state.forget();
         state.at = head.block_ref();
@@ -143,10 +161,10 @@ impl Engine {
         transaction: Arc<Transaction>,
     ) -> Result<Execution, StateError> {
         let block = Arc::new(next_header(&self.head));
-        let mark = self.machine.state().mark();
+        let stand = self.stand();
         self.machine.enter_block(&block);
         let done = self.run_pending(earlier, transaction, block);
-        self.machine.state_mut().revert_to(mark);
+        self.back_to(stand);
         done.map_err(|DbError(error)| error)
     }
 
@@ -177,7 +195,7 @@ impl Engine {
     /// # Errors
     /// [`StateError`] when state is missing that the source could not fetch now; the head has not moved.
     pub fn advance(&mut self, block: &Block) -> Result<Advanced, StateError> {
-        let before = self.machine.state().mark();
+        let before = self.stand();
         match self.execute_block(block) {
             Ok(advanced) => {
                 self.adopt(block, before, advanced.diverged.is_empty());
@@ -185,8 +203,8 @@ impl Engine {
             }
             Err(DbError(error)) => {
                 let at = self.head.block_ref();
+                self.back_to(before);
                 let state = self.machine.state_mut();
-                state.revert_to(before);
                 ledger::SYSTEM_CONTRACTS.into_iter().for_each(|contract| state.forget_account(contract));
                 state.at = at;
                 state.bulk = Bulk::None;
@@ -222,8 +240,9 @@ impl Engine {
         Ok(advanced)
     }
 
-    fn adopt(&mut self, block: &Block, before: Mark, exact: bool) {
+    fn adopt(&mut self, block: &Block, before: Stand, exact: bool) {
         if !exact {
+            self.assertions.revert_to(before.flows);
             self.reset(block.header.clone());
             return;
         }
@@ -240,7 +259,8 @@ impl Engine {
             self.base = oldest.header;
         }
         if let Some(oldest) = self.blocks.front() {
-            state.prune(oldest.before);
+            state.prune(oldest.before.state);
+            self.assertions.prune(oldest.before.flows, block.header.timestamp);
         }
         if state.slot_count() > MOST_SLOTS {
             let watch = self.watch.clone();
@@ -266,8 +286,8 @@ impl Engine {
         };
         while self.blocks.len() > kept {
             let Some(dropped) = self.blocks.pop_back() else { break };
+            self.back_to(dropped.before);
             let state = self.machine.state_mut();
-            state.revert_to(dropped.before);
             state.forget_block_hash(dropped.header.number);
             for account in dropped.credited.into_iter().chain(ledger::SYSTEM_CONTRACTS) {
                 state.forget_account(account);
@@ -282,8 +302,17 @@ impl Engine {
     pub fn fork(&mut self) -> Fork<'_> {
         let block = Arc::new(next_header(&self.head));
         self.machine.enter_block(&block);
-        let mark = self.machine.state().mark();
-        Fork::new(self, block, mark)
+        let stand = self.stand();
+        Fork::new(self, block, stand)
+    }
+
+    pub(crate) fn stand(&self) -> Stand {
+        Stand { state: self.machine.state().mark(), flows: self.assertions.mark() }
+    }
+
+    pub(crate) fn back_to(&mut self, stand: Stand) {
+        self.machine.state_mut().revert_to(stand.state);
+        self.assertions.revert_to(stand.flows);
     }
 
     pub(crate) const fn machine(&mut self) -> &mut Machine {
@@ -296,7 +325,7 @@ impl Engine {
         let run = match self.machine.run(&seen.transaction, checks) {
             Ok(run) => run,
             Err(RunError::Invalid(reason)) => {
-                return Ok(self.execution(seen, Effects::nothing(Outcome::Invalid(reason)), Vec::new()));
+                return Ok(self.execution(seen, Effects::nothing(Outcome::Invalid(reason))));
             }
             Err(RunError::State(error)) => return Err(error),
         };
@@ -304,8 +333,17 @@ impl Engine {
         let touched = touched_modules(&self.watch, &effects);
         if touched.is_empty() {
             self.machine.state_mut().commit(changes);
-            return Ok(self.execution(seen, effects, Vec::new()));
+            return Ok(self.execution(seen, effects));
         }
+        let about = About {
+            transaction: &seen.transaction,
+            block: &seen.block,
+            effects: &effects,
+            changes: &changes,
+            touched: &touched,
+            checks,
+        };
+        let assertions = self.assertions.check(&mut self.machine, &about)?;
         let pairs = self.balances_to_look_at(&mut effects, &touched, &changes);
         self.native_checks(&mut effects, &touched, &changes)?;
         let halves = self.balances.before(&mut self.machine, &changes, &pairs, &mut effects.checks)?;
@@ -313,15 +351,17 @@ impl Engine {
         self.machine.state_mut().commit(changes);
         self.balances.after(&mut self.machine, halves, &mut effects.checks)?;
         let facts = self.views_after(asked)?;
-        Ok(self.execution(seen, effects, facts))
+        Ok(Execution { facts, assertions, ..self.execution(seen, effects) })
     }
 
-    fn execution(&mut self, seen: Seen, effects: Effects, facts: Vec<Fact>) -> Execution {
+    /// An execution of which nothing more was asked.
+    fn execution(&mut self, seen: Seen, effects: Effects) -> Execution {
         let Seen { transaction, window, block, index } = seen;
         let state = self.machine.state_mut();
         let missing = std::mem::take(&mut state.missing);
         let standing = Standing { head: state.at, basis: Basis::Executed, missing };
-        Execution { transaction, window, block, index, effects, facts, assertions: Vec::new(), standing }
+        let (facts, assertions) = (Vec::new(), Vec::new());
+        Execution { transaction, window, block, index, effects, facts, assertions, standing }
     }
 
     /// Protected accounts and the tokens in which the events name them, and the configured assets of touched modules
@@ -506,6 +546,7 @@ fn difference(effects: &Effects, receipt: Option<&Receipt>) -> Option<String> {
 fn distrust(execution: &mut Execution, receipt: Option<&Receipt>) {
     execution.effects = effects::of_receipt(&execution.transaction, receipt);
     execution.facts.clear();
+    execution.assertions.clear();
     execution.standing.basis = if receipt.is_some() { Basis::Receipt } else { Basis::Diverged };
 }
 

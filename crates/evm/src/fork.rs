@@ -5,15 +5,15 @@ use std::sync::Arc;
 use cofferdam_types::{Execution, Header, StateError, Transaction, Window};
 use revm::primitives::{Address, Bytes, U256};
 
-use crate::engine::{Engine, Seen};
+use crate::engine::{Engine, Seen, Stand};
 use crate::machine::{CallOutcome, CallRequest, Checks};
-use crate::state::{Bulk, DbError, Mark};
+use crate::state::{Bulk, DbError};
 
 /// See the module. What is applied stays for the life of the fork.
 pub struct Fork<'e> {
     engine: &'e mut Engine,
     block: Arc<Header>,
-    mark: Mark,
+    stand: Stand,
 }
 
 impl std::fmt::Debug for Fork<'_> {
@@ -24,13 +24,13 @@ impl std::fmt::Debug for Fork<'_> {
 
 impl Drop for Fork<'_> {
     fn drop(&mut self) {
-        self.engine.machine().state_mut().revert_to(self.mark);
+        self.engine.back_to(self.stand);
     }
 }
 
 impl<'e> Fork<'e> {
-    pub(crate) const fn new(engine: &'e mut Engine, block: Arc<Header>, mark: Mark) -> Self {
-        Self { engine, block, mark }
+    pub(crate) const fn new(engine: &'e mut Engine, block: Arc<Header>, stand: Stand) -> Self {
+        Self { engine, block, stand }
     }
 
     /// The block in which things are tried: the one after the head.

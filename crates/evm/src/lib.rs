@@ -9,6 +9,7 @@
 //! **Invariant:** nothing here decides what an effect means, talks to a network by itself or reads a clock. State that
 //! nobody could tell is read as zero and named in the verdict's standing; it is never invented in silence.
 
+mod assertion;
 mod balances;
 mod bare;
 mod effects;
@@ -22,6 +23,7 @@ mod state;
 mod tokens;
 mod views;
 
+pub use assertion::{Artifact, ArtifactError, AssertionError, AssertionSource, Assertions, DEFAULT_GAS, Version};
 pub use bare::{Bare, BareRun};
 pub use engine::{Advanced, Engine, RollbackError, from_receipts};
 pub use fork::Fork;

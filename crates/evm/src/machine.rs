@@ -15,6 +15,7 @@ use revm::primitives::{Address, Bytes, TxKind, U256};
 use revm::state::EvmState;
 use revm::{ExecuteEvm, MainBuilder, MainnetEvm, SystemCallEvm};
 
+use crate::assertion::{Trace, Tracing};
 use crate::record::{Recorder, Recording};
 use crate::rules::{Rules, Spec};
 use crate::state::{DbError, State};
@@ -121,6 +122,20 @@ impl Machine {
         }
         self.set_checks(checks);
         self.run_env(tx_env(transaction))
+    }
+
+    /// Runs a transaction once more and writes down all that assertions may ask. Nothing is committed.
+    pub(crate) fn trace(&mut self, transaction: &Transaction, checks: Checks) -> Result<Trace, RunError> {
+        self.set_checks(checks);
+        self.evm.ctx.tx = tx_env(transaction);
+        let mut tracing = Tracing::default();
+        let outcome = tracing.run(&mut self.evm);
+        self.evm.finalize();
+        match outcome {
+            Ok(_) => Ok(tracing.trace),
+            Err(EVMError::Database(error)) => Err(RunError::State(error)),
+            Err(other) => Err(RunError::Invalid(other.to_string())),
+        }
     }
 
     fn run_env(&mut self, env: TxEnv) -> Result<Run, RunError> {

@@ -11,7 +11,7 @@ use cofferdam_types::{
 use revm::bytecode::Bytecode;
 use revm::database_interface::{DBErrorMarker, Database};
 use revm::primitives::{
-    Address, AddressMap, B256, B256Map, Bytes, HashMap, KECCAK_EMPTY, StorageKeyMap, U256, keccak256,
+    Address, AddressMap, B256, B256Map, Bytes, HashMap, HashSet, KECCAK_EMPTY, StorageKeyMap, U256, keccak256,
 };
 use revm::state::{Account, AccountInfo, EvmState};
 
@@ -68,6 +68,8 @@ pub(crate) struct State {
     pub(crate) at: BlockRef,
     pub(crate) bulk: Bulk,
     pub(crate) missing: Vec<Missing>,
+    /// Everything that was ever read as zero because nobody could tell, so that a cached zero is not taken for a fact.
+    unknown: HashSet<Missing>,
     slots: usize,
 }
 
@@ -82,6 +84,7 @@ impl State {
         self.block_hashes.clear();
         self.undo_pruned = self.undo_pruned.saturating_add(self.undo.len());
         self.undo.clear();
+        self.unknown.clear();
         self.slots = 0;
     }
 
@@ -310,7 +313,22 @@ impl State {
         Ok(true)
     }
 
+    /// Whether the answer to a read was a zero that nobody could vouch for.
+    pub(crate) fn is_unknown(&self, read: Missing) -> bool {
+        !self.unknown.is_empty() && self.unknown.contains(&read)
+    }
+
+    /// Adds reads whose answer nobody could vouch for to those of the present execution.
+    pub(crate) fn add_missing(&mut self, reads: Vec<Missing>) {
+        for read in reads {
+            if !self.missing.contains(&read) {
+                self.missing.push(read);
+            }
+        }
+    }
+
     fn note_missing(&mut self, missing: Missing) {
+        self.unknown.insert(missing);
         if !self.missing.contains(&missing) {
             self.missing.push(missing);
         }
