@@ -28,11 +28,12 @@ pub(crate) async fn last_event(connection: &mut SqliteConnection) -> Result<Opti
     row.map(|row| Ok((sql::unsigned(&row, 0)?, sql::hash(&row, 1)?))).transpose()
 }
 
-/// The block part of a finding's key: a pending transaction is in none, whatever the event says.
+/// The block part of a finding's key: a pending transaction is in none, whatever the event says; a new contract has that
+/// of the block that created it.
 pub(crate) fn block_key(window: Window, block: Option<&BlockRef>) -> &[u8] {
     match window {
         Window::Pending => NO_BLOCK,
-        Window::Mined => block.map_or(NO_BLOCK, |block| block.hash.as_slice()),
+        Window::Before | Window::Mined => block.map_or(NO_BLOCK, |block| block.hash.as_slice()),
     }
 }
 

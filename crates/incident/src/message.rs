@@ -80,6 +80,8 @@ fn place(window: Window, block: Option<&BlockRef>) -> String {
         (Window::Mined, Some(block)) => format!("in block {}", block.number),
         (Window::Mined, None) => "mined".into(),
         (Window::Pending, _) => "pending".into(),
+        (Window::Before, Some(block)) => format!("tried beforehand, created in block {}", block.number),
+        (Window::Before, None) => "tried beforehand, its creation is pending".into(),
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn rehearse(
         (_, true, _) => Proof::DoesNotStop,
         (true, false, _) => Proof::Stops,
         (false, false, Window::Mined) => Proof::NothingToStop,
-        (false, false, Window::Pending) => Proof::NoHarmPending,
+        (false, false, Window::Before | Window::Pending) => Proof::NoHarmPending,
     };
     let note = format!(
         "without it the attack {} and {}; with it the attack {} and {}",
@@ -201,7 +201,7 @@ fn ask(fork: &mut Fork<'_>, lever: &Lever) -> Result<ViewResult, StateError> {
 /// pending one is valid or waits for transactions that nobody showed us, and is then tried in the same way.
 fn run_attack(fork: &mut Fork<'_>, attack: &Attack) -> Result<Execution, StateError> {
     match attack.window {
-        Window::Pending => {
+        Window::Before | Window::Pending => {
             for earlier in &attack.earlier {
                 fork.apply(earlier.clone())?;
             }

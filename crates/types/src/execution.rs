@@ -5,12 +5,14 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssertionOutcome, BlockNumber, BlockRef, Effects, Header, ModuleId, Transaction, Verdict};
+use crate::{AssertionOutcome, BlockNumber, BlockRef, Effects, Header, ModuleId, Newborn, Transaction, Verdict};
 
 /// When, in the life of a transaction, it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
+    /// Nobody has sent it: a call of a new contract that was made on a fork of the head to see what it does.
+    Before,
     /// Not in a block yet: executed on the head.
     Pending,
     /// In a block: executed in its place.
@@ -128,6 +130,12 @@ pub trait Judge: Send {
 
     /// What `execution` means on top of what has been recorded. Records nothing.
     fn judge(&self, execution: &Execution) -> Verdict;
+
+    /// What a new contract means, by what it did when it was tried. Records nothing. A judge that does not look at new
+    /// contracts finds nothing.
+    fn judge_newborn(&self, newborn: &Newborn) -> Verdict {
+        Verdict { findings: Vec::new(), standing: newborn.creation.standing.clone() }
+    }
 
     /// Takes a mined execution into the history, in block order.
     fn record(&mut self, execution: &Execution);
