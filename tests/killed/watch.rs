@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
 use cofferdam_e2e::{Acting, Link, Program, record};
-use serde_json::Value;
 
 use crate::kills;
 
@@ -30,39 +29,15 @@ async fn undisturbed(scene: &Acting) -> Course {
     let acting = begin.elapsed();
     let begin = Instant::now();
     let pause = contained(scene, attack).await;
-    confirmed(scene, pause).await;
+    scene.confirmed(pause).await;
     Course { acting, settling: begin.elapsed() }
 }
 
-/// Mines the attack and its containment; gives the only transaction of the guardian, which came first and held.
+/// Mines the attack and its one containment; gives this.
 async fn contained(scene: &Acting, attack: B256) -> B256 {
-    let block = scene.mine().await;
-    let by_guardian = |transaction: &&Value| transaction["from"] == scene.guardian.to_string().to_lowercase();
-    let transactions = block["transactions"].as_array().expect("a block lists its transactions");
-    let pauses: Vec<&Value> = transactions.iter().filter(by_guardian).collect();
-    assert_eq!(pauses.len(), 1, "one attack, one pause: {block}");
-    assert!(scene.is_paused(&scene.vaults[0]).await);
-    let receipt = scene.node.receipt(attack).await.expect("the attack was mined beside the pause");
-    assert_eq!(receipt["status"], "0x0", "the attack went through: {receipt}");
-    serde_json::from_value(pauses[0]["hash"].clone()).expect("a transaction has a hash")
-}
-
-/// Returns when the receiver knows that `pause` holds.
-async fn confirmed(scene: &Acting, pause: B256) {
-    let holds = |message: &Value| {
-        message["type"] == "plan.confirmed" && message["data"]["event"]["step"]["transaction"] == pause.to_string()
-    };
-    scene.receiver.accepts(&format!("pause {pause} is confirmed"), holds).await;
-}
-
-async fn told(scene: &Acting, attack: B256) {
-    let about = |message: &Value| {
-        let event = &message["data"]["event"];
-        message["type"] == "finding.stop"
-            && event["window"] == "pending"
-            && event["finding"]["transaction"] == attack.to_string()
-    };
-    scene.receiver.accepts(&format!("a stop about {attack}, seen in the mempool"), about).await;
+    let pauses = scene.contained(&[attack], 1).await;
+    assert!(scene.is_paused(&scene.vault()).await);
+    pauses[0]
 }
 
 async fn killed(scene: &Acting, program: Program) -> Program {
@@ -73,7 +48,7 @@ async fn killed(scene: &Acting, program: Program) -> Program {
 #[tokio::test]
 async fn a_guard_that_is_killed_at_any_moment_acts_once_and_tells_everything() {
     let scene = Acting::set(1, Link::WebSocket).await;
-    let vault = scene.vaults[0];
+    let vault = scene.vault();
     let mut program = scene.watch().await;
     let course = undisturbed(&scene).await;
     scene.reopen(&vault).await;
@@ -95,8 +70,8 @@ async fn a_guard_that_is_killed_at_any_moment_acts_once_and_tells_everything() {
             // Plans are looked after at each block, and the one that was killed may have had this one.
             scene.mine().await;
         }
-        told(&scene, attack).await;
-        confirmed(&scene, pause).await;
+        scene.told(attack, "pending").await;
+        scene.confirmed(pause).await;
         scene.reopen(&vault).await;
     }
     println!("{kills} kills, within {:?} of an attack and {:?} of its block", course.acting, course.settling);

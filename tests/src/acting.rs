@@ -98,13 +98,33 @@ impl Acting {
         Program::start(self.folder.path(), &["watch"], &environment)
     }
 
-    /// The first vault's user takes more out of it than may leave at once.
+    /// The first vault.
     ///
     /// # Panics
-    /// When there is no vault.
+    /// When there is none.
+    pub fn vault(&self) -> Vault {
+        self.vaults.first().copied().expect("a scene has a vault")
+    }
+
+    /// The first vault's user takes more out of it than may leave at once.
     pub async fn attack(&self) -> B256 {
-        let vault = self.vaults.first().expect("a scene has a vault");
+        self.attack_on(self.vault()).await
+    }
+
+    /// The user of `vault` takes more out of it than may leave at once.
+    pub async fn attack_on(&self, vault: Vault) -> B256 {
         vault.withdraw(&self.node, LIMIT_ETHER.saturating_add(1)).await
+    }
+
+    /// `vault` as its `number`-th further user sees it, who has put as much into it as two attacks take out.
+    ///
+    /// # Panics
+    /// When the node does not play along.
+    pub async fn further_user(&self, vault: Vault, number: usize) -> Vault {
+        let accounts = self.node.accounts().await;
+        let user = accounts.get(number.saturating_add(3)).copied().expect("the node has ten accounts");
+        self.deposit(&vault, user).await;
+        Vault { user, ..vault }
     }
 
     /// `account` puts as much into `vault` as two attacks take out; returns when that is mined.
@@ -140,6 +160,58 @@ impl Acting {
             (waiting >= pauses).then_some(())
         })
         .await;
+    }
+
+    /// Mines what waits: `attacks`, which must all fail, and the guardian's pauses, of which there must be `pauses`; gives
+    /// these.
+    ///
+    /// # Panics
+    /// When an attack went through, or the guardian did more or less.
+    pub async fn contained(&self, attacks: &[B256], pauses: usize) -> Vec<B256> {
+        let block = self.mine().await;
+        for attack in attacks {
+            let receipt = self.node.receipt(*attack).await.expect("the attack was mined beside the pause");
+            assert_eq!(receipt["status"], "0x0", "the attack went through: {receipt}");
+        }
+        let sent = self.sent_by_guardian(&block);
+        assert_eq!(sent.len(), pauses, "{block}");
+        sent
+    }
+
+    /// The guardian's transactions in `block`.
+    ///
+    /// # Panics
+    /// When the node's answer is no block.
+    pub fn sent_by_guardian(&self, block: &Value) -> Vec<B256> {
+        let guardian = format!("{:#x}", self.guardian);
+        let transactions = block["transactions"].as_array().expect("a block lists its transactions");
+        let sent = transactions.iter().filter(|transaction| transaction["from"] == guardian);
+        sent.map(|sent| serde_json::from_value(sent["hash"].clone()).expect("a transaction has a hash")).collect()
+    }
+
+    /// Returns when the receiver has taken word of `pause`, mined and read back.
+    ///
+    /// # Panics
+    /// When it does not come within [`wait::PATIENCE`].
+    pub async fn confirmed(&self, pause: B256) {
+        let holds = |message: &Value| {
+            message["type"] == "plan.confirmed" && message["data"]["event"]["step"]["transaction"] == pause.to_string()
+        };
+        self.receiver.accepts(&format!("pause {pause} is confirmed"), holds).await;
+    }
+
+    /// Returns when the receiver has taken word of `attack`, seen in `window`: `pending` or `mined`.
+    ///
+    /// # Panics
+    /// When it does not come within [`wait::PATIENCE`].
+    pub async fn told(&self, attack: B256, window: &str) {
+        let about = |message: &Value| {
+            let event = &message["data"]["event"];
+            message["type"] == "finding.stop"
+                && event["window"] == window
+                && event["finding"]["transaction"] == attack.to_string()
+        };
+        self.receiver.accepts(&format!("a stop about {attack}, {window}"), about).await;
     }
 
     /// Transactions that the guardian has sent ever: mined ones (`latest`), or those that wait too (`pending`).

@@ -108,6 +108,17 @@ impl Receiver {
         self.deliveries.borrow().clone()
     }
 
+    /// Returns when there have been so many attempts in all.
+    ///
+    /// # Panics
+    /// When they do not come within [`wait::PATIENCE`].
+    pub async fn comes_to(&self, attempts: usize) {
+        let mut deliveries = self.deliveries.clone();
+        let reached = deliveries.wait_for(|all| all.len() >= attempts);
+        let reached = tokio::time::timeout(wait::PATIENCE, reached).await.is_ok();
+        assert!(reached, "there were {} attempts, not {attempts}", self.attempts().len());
+    }
+
     /// The messages that were taken, oldest first; a message delivered twice stands here twice.
     pub fn accepted(&self) -> Vec<Delivery> {
         self.attempts().into_iter().filter(|delivery| delivery.accepted).collect()
