@@ -10,9 +10,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256, keccak256};
 use cofferdam_types::{
-    Asset, BalanceCheck, Basis, BlockNumber, Call, CallKind, CallStatus, CodeChange, Effects, EmittedLog, Execution,
-    Fact, Finding, Harm, Header, Judge as _, Level, Missing, Module, ModuleId, Movement, MovementProof, Outcome,
-    Selector, Severity, Standing, StorageWrite, Transaction, ViewResult, Watchlist, Window,
+    AssertionOutcome, Asset, BalanceCheck, Basis, BlockNumber, Call, CallKind, CallStatus, CodeChange, Effects,
+    EmittedLog, Execution, Fact, Finding, Harm, Header, Judge as _, Level, Missing, Module, ModuleId, Movement,
+    MovementProof, Outcome, Selector, Severity, Standing, StorageWrite, Transaction, ViewResult, Watchlist, Window,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,6 +72,9 @@ struct TransactionDraft {
     /// Before and after of each configured view, in order; `null` where the call failed.
     #[serde(default)]
     facts: Vec<(Option<U256>, Option<U256>)>,
+    /// What Solidity assertions said.
+    #[serde(default)]
+    assertions: Vec<AssertionOutcome>,
     /// Slots that nobody could tell.
     #[serde(default)]
     missing: Vec<(Address, U256)>,
@@ -312,7 +315,7 @@ impl TransactionDraft {
             index: Some(0),
             effects,
             facts: self.facts.iter().enumerate().map(fact).collect(),
-            assertions: Vec::new(),
+            assertions: self.assertions.clone(),
             standing: Standing { head: block.block_ref(), basis: self.basis, missing },
             block: Arc::new(block),
         }

@@ -5,6 +5,7 @@
 use crate::{Detector, DetectorInfo};
 
 pub mod allowance;
+pub mod assertion;
 pub mod asset_outflow;
 pub mod authority_change;
 pub mod flash_loan;
@@ -27,6 +28,7 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::new(supply::Supply),
         Box::new(read_only_re_entry::ReadOnlyReEntry),
         Box::new(votes::Votes),
+        Box::new(assertion::SolidityAssertions),
     ]
 }
 
