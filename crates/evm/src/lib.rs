@@ -21,6 +21,7 @@ mod record;
 mod rules;
 mod state;
 mod tokens;
+mod trial;
 mod views;
 
 pub use assertion::{Artifact, ArtifactError, AssertionError, AssertionSource, Assertions, DEFAULT_GAS, Version};
@@ -31,3 +32,4 @@ pub use ledger::Ledger;
 pub use machine::{CallOutcome, CallRequest, warm_up};
 pub use rules::{Rules, Spec, spec_name, spec_named};
 pub use state::Mark;
+pub use trial::{Budget, Subject, Trials, created};
