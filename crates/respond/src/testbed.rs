@@ -206,6 +206,8 @@ impl State {
 pub(crate) struct World {
     chain: Mutex<Chain>,
     pub(crate) memory: Arc<Memory>,
+    /// Records of other processes that send to the same chain.
+    others: Mutex<Vec<Arc<Memory>>>,
 }
 
 struct Chain {
@@ -245,7 +247,7 @@ impl World {
             deaf: false,
             liar: false,
         };
-        Arc::new(Self { chain: Mutex::new(chain), memory })
+        Arc::new(Self { chain: Mutex::new(chain), memory, others: Mutex::default() })
     }
 
     pub(crate) fn head(&self) -> Header {
@@ -289,6 +291,13 @@ impl World {
     pub(crate) fn nonce(&self, account: Address) -> u64 {
         let chain = self.chain.lock().unwrap();
         chain.blocks.last().unwrap().state.account(account).map_or(0, |state| state.nonce)
+    }
+
+    /// How many transactions closed the vault, whether or not it is closed now.
+    pub(crate) fn paused_times(&self, vault: Address) -> usize {
+        let chain = self.chain.lock().unwrap();
+        let closed = |state: &State| state.slot(vault, U256::ZERO) == U256::from(1);
+        chain.blocks.windows(2).filter(|pair| !closed(&pair[0].state) && closed(&pair[1].state)).count()
     }
 
     pub(crate) fn is_paused(&self, vault: Address) -> bool {
@@ -426,6 +435,7 @@ impl World {
     fn check_authority(&self, raw: &Bytes) {
         let is_sent = |step: &PlanStep| matches!(step, PlanStep::Sent { raw: sent, .. } if sent == raw);
         let mut plans = self.memory.plans();
+        plans.extend(self.others.lock().unwrap().iter().flat_map(|other| other.plans()));
         plans.retain(|plan| plan.steps.iter().any(|(_, step)| is_sent(step)));
         assert!(!plans.is_empty(), "bytes left the process that are not on the record");
         // After a reorg two attempts may sign the very same bytes: one of them must be under way.
@@ -639,6 +649,20 @@ impl Bed {
             Module { id: module_b(), contracts: vec![VAULT_B], assets: vec![Asset::Native] },
         ]);
         let engine = Engine::new(Rules::fixed(CHAIN, Spec::CANCUN), world.clone(), Arc::new(watch));
+        let mut bed = Self { world, memory, clock, eyes: Eyes::default(), responder, engine, levers, limits };
+        bed.sync();
+        bed
+    }
+
+    /// Another process with a record of its own, the same key and the same chain.
+    pub(crate) fn beside(other: &Self) -> Self {
+        let memory = Arc::new(Memory::default());
+        other.world.others.lock().unwrap().push(memory.clone());
+        let (world, clock, levers) = (other.world.clone(), other.clock.clone(), other.levers.clone());
+        let limits = other.limits.clone();
+        let responder = start(&world, &memory, &clock, &levers, limits.as_deref());
+        let watch = other.engine.watch().clone();
+        let engine = Engine::new(Rules::fixed(CHAIN, Spec::CANCUN), world.clone(), watch);
         let mut bed = Self { world, memory, clock, eyes: Eyes::default(), responder, engine, levers, limits };
         bed.sync();
         bed

@@ -385,6 +385,66 @@ fn a_restart_sends_the_same_bytes_again_and_no_others() {
 }
 
 #[test]
+fn a_process_killed_at_any_moment_of_one_stop_closes_once_with_the_same_bytes() {
+    // Effects in order: the record of the signed plan, the broadcast, and after the block the record of the reading.
+    for (effects, after) in [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)] {
+        let moment = format!("killed after {effects} effects, the last done: {after}");
+        let mut bed = Bed::new(Some(LIMITS));
+        bed.resume().unwrap();
+        bed.on_head().unwrap();
+        let attack = bed.world.attack(input("drain()"), 2);
+        bed.memory.fuse.light(effects, after);
+        drop(bed.stop(&attack, Window::Pending));
+        if effects < 2 {
+            assert!(bed.memory.fuse.is_dead(), "{moment}");
+            bed.restart();
+            bed.resume().unwrap();
+            // The transaction is still pending: it is judged again.
+            bed.stop(&attack, Window::Pending).unwrap();
+        }
+        bed.world.mine(&[], true);
+        drop(bed.on_head());
+        if effects == 2 {
+            assert!(bed.memory.fuse.is_dead(), "{moment}");
+            bed.restart();
+            bed.resume().unwrap();
+            bed.on_head().unwrap();
+        }
+        assert!(bed.world.is_paused(VAULT), "{moment}");
+        assert_eq!(bed.world.nonce(guardian().address()), 1, "{moment}");
+        let mut sent = bed.world.broadcasts();
+        sent.dedup();
+        assert_eq!(sent.len(), 1, "{moment}");
+        let plans = bed.memory.plans();
+        assert_eq!(plans.len(), 1, "{moment}");
+        assert_eq!(words(&bed.memory.steps(plans[0].id)).last(), Some(&"confirmed"), "{moment}");
+    }
+}
+
+#[test]
+fn two_processes_with_the_same_key_close_once() {
+    let mut first = Bed::new(Some(LIMITS));
+    let mut second = Bed::beside(&first);
+    let attack = first.world.attack(input("drain()"), 2);
+    let Reply::Sent { nonce: 0, .. } = only(first.stop(&attack, Window::Pending).unwrap()) else { panic!() };
+    // It has not heard of the other's transaction.
+    let reply = only(second.stop(&attack, Window::Pending).unwrap());
+    assert!(matches!(reply, Reply::Sent { nonce: 0 | 1, .. }), "{reply:?}");
+    for _ in 0..6 {
+        first.clock.advance(12_000);
+        first.world.mine(&[], true);
+        first.on_head().unwrap();
+        second.on_head().unwrap();
+    }
+    assert!(first.world.is_paused(VAULT));
+    assert_eq!(first.world.paused_times(VAULT), 1);
+    for bed in [&first, &second] {
+        let plans = bed.memory.plans();
+        assert!(plans.iter().all(|plan| is_final(&plan.steps.last().unwrap().1)), "{plans:#?}");
+    }
+}
+
+#[test]
 fn the_kill_switch_silences_what_is_on_its_way() {
     let mut bed = Bed::new(Some(LIMITS));
     let attack = bed.world.attack(input("drain()"), 2);
