@@ -1,6 +1,7 @@
 //! Bad input ends with one clear error and exit code 2; what the command line promises about exit codes, and what it
 //! makes of what a real node has.
 
+mod config;
 mod record;
 mod simulate;
 

@@ -44,7 +44,7 @@ pub use answer::{PlanAnswer, Progress, Reply, RespondError, Response, Stop, Timi
 pub use channel::{Channel, ChannelError, Delivery, Mined, Purse, Reading};
 pub use guardian::{Guardian, GuardianError, GuardianSettings, open_all};
 pub use lever::{Lever, LeverError, LeverKind, LeverSettings};
-pub use limits::{Limits, LimitsError};
+pub use limits::{Limits, LimitsError, Wrong};
 pub use node_channel::NodeChannel;
 pub use refusal::Refusal;
 pub use responder::{Responder, Setup, SetupError};

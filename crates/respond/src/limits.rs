@@ -9,6 +9,7 @@ use std::path::Path;
 
 use alloy_primitives::{B256, keccak256};
 use cofferdam_types::{Finding, Level, Maturity, ModuleId, PlanRecord, PlanStep, UnixMillis};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::fees::Caps;
@@ -24,17 +25,18 @@ pub struct Limits {
 }
 
 /// The contents of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LimitsFile {
     /// The kill switch: `false` and nothing is sent.
     enabled: bool,
+    /// What may be done alone, one entry a lever or module.
     #[serde(default)]
     allow: Vec<Allowance>,
 }
 
 /// What may be done alone with one lever, or with the levers of one module.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allowance {
     /// The lever; exactly one of `lever` and `module`. A lever's own entry beats its module's.
@@ -98,6 +100,20 @@ struct Wei(u128);
 impl<'de> Deserialize<'de> for Wei {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WeiVisitor)
+    }
+}
+
+impl JsonSchema for Wei {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Wei".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,78}$" })
     }
 }
 
@@ -179,6 +195,15 @@ pub enum LimitsError {
     },
 }
 
+/// One thing that is wrong in a limits file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// Place of the `allow` entry, from 0; `None` for the file as a whole.
+    pub entry: Option<usize>,
+    /// What.
+    pub error: LimitsError,
+}
+
 /// What the limits said, and in whose name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
@@ -218,21 +243,41 @@ impl Limits {
     /// Takes the contents of a limits file.
     ///
     /// # Errors
-    /// [`LimitsError`] with the field and the value seen.
+    /// The first [`LimitsError`], with the field and the value seen.
     pub fn parse(bytes: &[u8]) -> Result<Self, LimitsError> {
-        let syntax = |reason: String| LimitsError::Syntax { reason };
+        Self::parse_all(bytes).map_err(|mut wrong| wrong.swap_remove(0).error)
+    }
+
+    /// The same, with everything that is wrong.
+    ///
+    /// # Errors
+    /// Every mistake of the first kind that was met: of form, or else of meaning. Never empty.
+    pub fn parse_all(bytes: &[u8]) -> Result<Self, Vec<Wrong>> {
+        let syntax = |reason: String| vec![Wrong { entry: None, error: LimitsError::Syntax { reason } }];
         let text = std::str::from_utf8(bytes).map_err(|_| syntax("not UTF-8 text".to_owned()))?;
-        let file: LimitsFile = toml::from_str(text).map_err(|error| syntax(error.to_string()))?;
+        let file: LimitsFile = toml::from_str(text).map_err(|error| syntax(in_one_line(&error, text)))?;
+        let mut wrong = Vec::new();
         let mut seen = Vec::new();
-        for (index, entry) in (1_usize..).zip(&file.allow) {
-            let subject = entry.subject().ok_or(LimitsError::Subject { index })?;
+        for (entry, allowance) in file.allow.iter().enumerate() {
+            let Some(subject) = allowance.subject() else {
+                let index = entry.saturating_add(1);
+                wrong.push(Wrong { entry: Some(entry), error: LimitsError::Subject { index } });
+                continue;
+            };
             if seen.contains(&subject) {
-                return Err(LimitsError::Twice { subject: subject.1.to_owned() });
+                let error = LimitsError::Twice { subject: subject.1.to_owned() };
+                wrong.push(Wrong { entry: Some(entry), error });
             }
-            entry.check(subject.1)?;
+            let values = allowance.check(subject.1).into_iter();
+            wrong.extend(values.map(|error| Wrong { entry: Some(entry), error }));
             seen.push(subject);
         }
-        Ok(Self { hash: keccak256(bytes), file })
+        if wrong.is_empty() { Ok(Self { hash: keccak256(bytes), file }) } else { Err(wrong) }
+    }
+
+    /// The JSON Schema of the file.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(LimitsFile).into()
     }
 
     /// Keccak of the file.
@@ -339,35 +384,29 @@ impl Allowance {
         }
     }
 
-    fn check(&self, subject: &str) -> Result<(), LimitsError> {
-        let wrong = |field, seen: u128, expected| LimitsError::Value {
-            subject: subject.to_owned(),
-            field,
-            seen: seen.to_string(),
-            expected,
+    /// Every value that allows nothing, or too much.
+    fn check(&self, subject: &str) -> Vec<LimitsError> {
+        let mut found = Vec::new();
+        let mut wrong = |field, seen: String, expected| {
+            found.push(LimitsError::Value { subject: subject.to_owned(), field, seen, expected });
         };
         if self.min_level == Level::Notice {
-            return Err(LimitsError::Value {
-                subject: subject.to_owned(),
-                field: "min_level",
-                seen: self.min_level.to_string(),
-                expected: "`alert` or `stop`",
-            });
+            wrong("min_level", self.min_level.to_string(), "`alert` or `stop`");
         }
         if self.window_seconds == 0 {
-            return Err(wrong("window_seconds", 0, "at least 1"));
+            wrong("window_seconds", "0".to_owned(), "at least 1");
         }
         let amounts =
             [("max_fee_per_gas_wei", self.max_fee_per_gas_wei), ("max_total_cost_wei", self.max_total_cost_wei)];
         for (field, amount) in amounts {
             if amount.0 == 0 {
-                return Err(wrong(field, 0, "at least 1"));
+                wrong(field, "0".to_owned(), "at least 1");
             }
         }
         if self.priority_floor_wei.0 > self.max_fee_per_gas_wei.0 {
-            return Err(wrong("priority_floor_wei", self.priority_floor_wei.0, "at most `max_fee_per_gas_wei`"));
+            wrong("priority_floor_wei", self.priority_floor_wei.0.to_string(), "at most `max_fee_per_gas_wei`");
         }
-        Ok(())
+        found
     }
 
     const fn caps(&self) -> Caps {
@@ -418,6 +457,14 @@ impl Allowance {
 
 fn sent_times(record: &PlanRecord) -> impl Iterator<Item = UnixMillis> + '_ {
     record.steps.iter().filter(|(_, step)| matches!(step, PlanStep::Sent { .. })).map(|(at, _)| *at)
+}
+
+/// What the parser complains of, without the picture that it draws.
+fn in_one_line(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| before.matches('\n').count().saturating_add(1));
+    let line = line.map_or_else(String::new, |line| format!("line {line}: "));
+    format!("{line}{}", error.message().replace('\n', ", "))
 }
 
 const fn maturity_name(maturity: Maturity) -> &'static str {

@@ -150,7 +150,11 @@ impl Case {
         written.map_err(|source| CaseError::File { path: path.to_owned(), source })
     }
 
-    fn pack(&self) -> std::io::Result<Vec<u8>> {
+    /// The bytes of the case's file, compressed.
+    ///
+    /// # Errors
+    /// What the compressor says; it has no reason to.
+    pub fn pack(&self) -> std::io::Result<Vec<u8>> {
         let text = serde_json::to_vec(&format::document(self))?;
         zstd::encode_all(text.as_slice(), COMPRESSION)
     }

@@ -11,12 +11,12 @@ use cofferdam_detect::Detection;
 use cofferdam_detect::settings::{AssetName, HistorySettings, ModuleSettings, Settings};
 use cofferdam_evm::{Rules, spec_named};
 use cofferdam_incident::{Receiver, Secret};
-use cofferdam_respond::{Guardian, GuardianSettings, Lever, Limits, Responder, Setup, open_all};
+use cofferdam_respond::{Guardian, GuardianSettings, Responder, Setup, open_all};
 use cofferdam_types::{Asset, ManualClock, Module, UnixMillis, Watchlist};
 use url::Url;
 
 use super::rehearsal::Rehearsal;
-use super::{Environment, File, Mistake, ModuleEntry};
+use super::{Environment, File, Mistake, ModuleEntry, limits, parts};
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -91,6 +91,7 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
         module: entry.id.clone(),
         outflow: entry.outflow.clone(),
         reentry: entry.reentry.clone(),
+        supply: entry.supply.clone(),
         prices: entry.prices.clone(),
         flash_loan: entry.flash_loan.clone(),
         authority: entry.authority.clone(),
@@ -284,7 +285,7 @@ impl Check<'_> {
                 Ok(guardian) => {
                     guardians.insert(entry.name.clone(), guardian);
                 }
-                Err(error) => self.mistake(Mistake::new(format!("guardian[{index}]"), error.to_string())),
+                Err(error) => self.mistake(parts::of_guardian(&format!("guardian[{index}]"), entry, &error)),
             }
         }
         guardians
@@ -295,9 +296,7 @@ impl Check<'_> {
         let guardians = self.guardians(file);
         self.names("lever", file.levers.iter().map(|lever| lever.name.as_str()));
         for (index, entry) in file.levers.iter().enumerate() {
-            if let Err(error) = Lever::new(entry) {
-                self.mistake(Mistake::new(format!("lever[{index}]"), error.to_string()));
-            }
+            self.mistakes.extend(parts::of_lever(&format!("lever[{index}]"), entry));
             if !file.modules.iter().any(|module| module.id == entry.module) {
                 let mistake = Mistake::new(format!("lever[{index}].module"), "there is no such module");
                 self.mistake(mistake.seeing(&entry.module));
@@ -307,9 +306,10 @@ impl Check<'_> {
                 self.mistake(mistake.seeing(&entry.guardian));
             }
         }
-        let limits = file.limits.as_ref().and_then(|path| {
-            Limits::load(path).map_err(|error| self.mistake(Mistake::new("limits", error.to_string()))).ok()
-        });
+        let limits = file
+            .limits
+            .as_ref()
+            .and_then(|path| limits::load(path, file).map_err(|mistakes| self.mistakes.extend(mistakes)).ok());
         if self.mistakes.len() != before {
             return None;
         }

@@ -3,6 +3,7 @@
 //! ```text
 //! text ─▶ places (TOML, lines) ─▶ content (secrets, checksums)
 //!                              └▶ schema (structure) ─▶ File ─▶ check (meaning, environment, keys) ─▶ Ready
+//!                                    └▶ mended (stand-ins where mistakes are) ─┘     └▶ parts, limits
 //! ```
 //! Start at [`load`]. The schema is published by `cofferdam config schema`.
 //!
@@ -11,6 +12,9 @@
 
 mod check;
 mod content;
+mod limits;
+mod mended;
+mod parts;
 mod places;
 mod rehearsal;
 mod schema;
@@ -19,10 +23,10 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use cofferdam_detect::settings::{
-    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, InvariantSettings, OutflowSettings, PriceSettings,
-    ReentrySettings,
+    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, InvariantSettings, NewbornSettings, OutflowSettings,
+    PriceSettings, ReentrySettings, RepeatSettings, SupplySettings,
 };
 use cofferdam_respond::{GuardianSettings, LeverSettings};
 use cofferdam_types::{ChainId, ModuleId};
@@ -133,6 +137,9 @@ pub struct ModuleEntry {
     /// When a re-entry counts.
     #[serde(default)]
     pub reentry: ReentrySettings,
+    /// When what it issues is too much.
+    #[serde(default)]
+    pub supply: SupplySettings,
     /// When a moved price counts.
     #[serde(default)]
     pub prices: PriceSettings,
@@ -198,6 +205,9 @@ pub struct Mistake {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// What stands there; absent where nothing does, or where it may be secret.
+    /// The file, where it is another one that the configuration names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
     /// What would be right, or what is wrong.
@@ -207,7 +217,7 @@ pub struct Mistake {
 impl Mistake {
     pub(crate) fn new(field: impl Into<String>, expected: impl Into<String>) -> Self {
         let (field, expected) = (withhold(&field.into()), withhold(&expected.into()));
-        Self { field, line: None, seen: None, expected }
+        Self { file: None, field, line: None, seen: None, expected }
     }
 
     pub(crate) fn seeing(self, seen: impl std::fmt::Display) -> Self {
@@ -222,6 +232,9 @@ impl std::fmt::Display for Mistake {
         }
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
+        }
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
         }
         match &self.seen {
             Some(seen) => write!(f, "`{seen}`: {}", self.expected),
@@ -238,25 +251,35 @@ pub fn load(path: &Path, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
     let whole = |reason: String| vec![Mistake::new(path.display().to_string(), reason)];
     let bytes = std::fs::read(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| whole("is not UTF-8 text".to_owned()))?;
-    take(text, env)
+    take(text, path.parent().unwrap_or(Path::new("")), env)
 }
 
-/// Takes the text of a configuration.
+/// What is wrong in the text of a configuration; empty when nothing is. Relative paths begin at the working directory.
+pub fn mistakes_in(text: &str, env: &Environment<'_>) -> Vec<Mistake> {
+    take(text, Path::new(""), env).err().unwrap_or_default()
+}
+
+/// Takes the text of a configuration that stands in `folder`.
 ///
 /// # Errors
 /// As [`load`].
-fn take(text: &str, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
+fn take(text: &str, folder: &Path, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
     let (value, places) = places::read(text)?;
     let found = content::mistakes(&value);
     let mut mistakes = match structured(&value) {
         // The rooms may quote what they are given: they are not asked about a file with secrets in it.
-        Ok(file) if found.secrets.is_empty() => match check::ready(file, keccak256(text), env) {
+        Ok(file) if found.secrets.is_empty() => match check::ready(file.standing_in(folder), keccak256(text), env) {
             Ok(ready) if found.checksums.is_empty() => return Ok(ready),
             Ok(_) => Vec::new(),
             Err(mistakes) => mistakes,
         },
         Ok(_) => Vec::new(),
-        Err(mistakes) => mistakes,
+        Err(mut mistakes) => {
+            if found.secrets.is_empty() {
+                mistakes.extend(beside(&value, folder, env));
+            }
+            mistakes
+        }
     };
     mistakes.retain(|mistake| found.secrets.iter().all(|secret| secret.field != mistake.field));
     mistakes.extend(found.secrets.into_iter().chain(found.checksums));
@@ -269,6 +292,27 @@ fn take(text: &str, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
 fn structured(value: &serde_json::Value) -> Result<File, Vec<Mistake>> {
     let mistakes = schema::structural(value);
     if mistakes.is_empty() { schema::typed(value) } else { Err(mistakes) }
+}
+
+impl File {
+    /// The same, with relative paths taken from the folder of the file, and not from wherever the program is started.
+    fn standing_in(mut self, folder: &Path) -> Self {
+        let guardians = self.guardians.iter_mut();
+        let paths = guardians.flat_map(|guardian| [&mut guardian.keystore, &mut guardian.password_file]);
+        for path in paths.chain([&mut self.limits]).flatten() {
+            *path = folder.join(&*path);
+        }
+        self.record.database = folder.join(&self.record.database);
+        self
+    }
+}
+
+/// What is wrong in a file beside the structural mistakes that it has.
+fn beside(value: &serde_json::Value, folder: &Path, env: &Environment<'_>) -> Vec<Mistake> {
+    let Some((file, places)) = mended::mended(value) else { return Vec::new() };
+    let mut mistakes = check::ready(file.standing_in(folder), B256::ZERO, env).err().unwrap_or_default();
+    mistakes.retain(|mistake| !mended::is_ours(mistake, &places));
+    mistakes
 }
 
 /// The path of `key` inside `path`.

@@ -15,14 +15,14 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Says the line of each mistake, and puts them into the order of the file.
+    /// Says the line of each mistake that is in this file, and puts them into its order; those in others come last.
     pub(super) fn locate(&self, mistakes: &mut [Mistake]) {
         for mistake in &mut *mistakes {
-            if mistake.line.is_none() {
+            if mistake.line.is_none() && mistake.file.is_none() {
                 mistake.line = self.line(&mistake.field);
             }
         }
-        mistakes.sort_by_key(|mistake| mistake.line);
+        mistakes.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     }
 
     /// The line of a field, or of the nearest that contains it; `None` for what should stand at the top and does not.

@@ -13,11 +13,11 @@ use serde_json::{Map, Value, json};
 use super::{Chain, EndpointAddress, File, Follow, Mistake, ModuleEntry, Record, Webhook, inside};
 
 const ADDRESS: &str = "^0x[0-9a-fA-F]{40}$";
-const MODULE_ID: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
+pub(super) const MODULE_ID: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
 /// As `detect` has them.
-const ASSET: &str = "^(native|0x[0-9a-fA-F]{40})$";
-const AMOUNT: &str = "^[0-9]{1,78}$";
-const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
+pub(super) const ASSET: &str = "^(native|0x[0-9a-fA-F]{40})$";
+pub(super) const AMOUNT: &str = "^[0-9]{1,78}$";
+pub(super) const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 
 /// The JSON Schema of `cofferdam.toml`.
 pub fn schema() -> Value {
@@ -31,6 +31,11 @@ pub fn schema() -> Value {
             id.insert("pattern".to_owned(), json!(MODULE_ID));
         }
     }
+    refined(schema)
+}
+
+/// The same schema with what else the types demand.
+pub(super) fn refined(mut schema: Value) -> Value {
     refine(&mut schema);
     schema
 }
@@ -94,13 +99,34 @@ fn limit(object: &mut Map<String, Value>) {
     object.entry("maximum").or_insert(json!(most));
 }
 
-/// Everything in which `value` is not of the schema.
+/// One place where a value is not of its schema.
+pub(super) struct Fault {
+    /// JSON pointer to the value, or to the table that lacks something or has too much.
+    pub(super) pointer: String,
+    /// A key that should not be there.
+    pub(super) unknown: Option<String>,
+    /// A key that should.
+    pub(super) missing: Option<String>,
+    /// For people.
+    pub(super) mistake: Mistake,
+}
+
+/// Everything in which `value` is not of the schema of the file.
 pub(super) fn structural(value: &Value) -> Vec<Mistake> {
-    let schema = schema();
-    let validator = jsonschema::validator_for(&schema).expect("the schema of our own types is a schema");
-    let mut mistakes: Vec<Mistake> = validator.iter_errors(value).flat_map(|error| mistakes(&schema, &error)).collect();
+    structural_in(&schema(), value)
+}
+
+/// Everything in which `value` is not of `schema`.
+pub(super) fn structural_in(schema: &Value, value: &Value) -> Vec<Mistake> {
+    let mut mistakes: Vec<Mistake> = faults(schema, value).into_iter().map(|fault| fault.mistake).collect();
     mistakes.dedup();
     mistakes
+}
+
+/// The same, with what stands where.
+pub(super) fn faults(schema: &Value, value: &Value) -> Vec<Fault> {
+    let validator = jsonschema::validator_for(schema).expect("the schema of our own types is a schema");
+    validator.iter_errors(value).flat_map(|error| faults_of(schema, &error)).collect()
 }
 
 /// Reads `value`, whose structure is right, part by part: what only the types know is told for each of them.
@@ -139,23 +165,28 @@ fn each<T: DeserializeOwned>(value: &Value, key: &str, found: &mut Vec<Mistake>)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "rules that our schema does not use are told by their name")]
-fn mistakes(schema: &Value, error: &ValidationError<'_>) -> Vec<Mistake> {
+fn faults_of(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> {
     let pointer = error.instance_path().to_string();
     let field = field(&pointer);
+    let fault = |mistake| Fault { pointer: pointer.clone(), unknown: None, missing: None, mistake };
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
             let known = keys(schema, &pointer);
-            let unknown = |key: &String| Mistake::new(inside(&field, key), format!("there is no such key, {known}"));
+            let unknown = |key: &String| {
+                let mistake = Mistake::new(inside(&field, key), format!("there is no such key, {known}"));
+                Fault { unknown: Some(key.clone()), ..fault(mistake) }
+            };
             unexpected.iter().map(unknown).collect()
         }
         ValidationErrorKind::Required { property } => {
             let key = property.as_str().unwrap_or_default();
             let about = part(schema, &format!("{pointer}/{key}")).and_then(|part| part.get("description"));
             let about = about.and_then(Value::as_str).unwrap_or_default();
-            vec![Mistake::new(inside(&field, key), format!("is missing: {}", about.lines().next().unwrap_or_default()))]
+            let about = format!("is missing: {}", about.lines().next().unwrap_or_default());
+            vec![Fault { missing: Some(key.to_owned()), ..fault(Mistake::new(inside(&field, key), about)) }]
         }
-        _ => vec![seen(field, error)],
+        _ => vec![fault(seen(field, error))],
     }
 }
 
@@ -168,7 +199,7 @@ fn keys(schema: &Value, pointer: &str) -> String {
 }
 
 /// The part of the schema that speaks of the value at `pointer`; it may be a reference with a description beside it.
-fn part<'s>(schema: &'s Value, pointer: &str) -> Option<&'s Value> {
+pub(super) fn part<'s>(schema: &'s Value, pointer: &str) -> Option<&'s Value> {
     pointer.split('/').skip(1).try_fold(schema, |here, name| {
         let table = resolved(schema, here)?;
         let is_index = name.bytes().all(|byte| byte.is_ascii_digit());
@@ -176,7 +207,8 @@ fn part<'s>(schema: &'s Value, pointer: &str) -> Option<&'s Value> {
     })
 }
 
-fn resolved<'s>(schema: &'s Value, part: &'s Value) -> Option<&'s Value> {
+/// What a reference of the schema refers to; the part itself where it is none.
+pub(super) fn resolved<'s>(schema: &'s Value, part: &'s Value) -> Option<&'s Value> {
     match part.get("$ref").and_then(Value::as_str) {
         Some(reference) => schema.pointer(reference.strip_prefix('#')?),
         None => Some(part),

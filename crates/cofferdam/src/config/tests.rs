@@ -28,7 +28,7 @@ fn env(name: &str) -> Option<OsString> {
 }
 
 fn mistakes(text: &str) -> Vec<String> {
-    take(text, &env).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    take(text, Path::new(""), &env).err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -44,10 +44,27 @@ fn the_example_is_right_once_its_variables_are_set() {
         "COFFERDAM_PAGER_SECRET" => Some(OsString::from(SECRET)),
         _ => None,
     };
-    let ready = take(EXAMPLE, &env).unwrap();
+    let ready = take(EXAMPLE, Path::new(""), &env).unwrap();
     assert!(!ready.file.levers.is_empty() && ready.endpoints.len() == 2 && ready.receivers.len() == 1);
-    let unset: Vec<String> = take(EXAMPLE, &|_| None).unwrap_err().iter().map(ToString::to_string).collect();
+    let unset: Vec<String> =
+        take(EXAMPLE, Path::new(""), &|_| None).unwrap_err().iter().map(ToString::to_string).collect();
     assert_eq!(unset.len(), 4, "one for each variable: {unset:#?}");
+}
+
+#[test]
+fn relative_paths_are_taken_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cofferdam.toml");
+    let elsewhere = format!("limits = 'limits.toml'\n{}", SMALL.replace("cofferdam.db", "/var/lib/cofferdam.db"));
+    std::fs::write(&file, elsewhere).unwrap();
+    let refused: Vec<String> = load(&file, &env).unwrap_err().iter().map(ToString::to_string).collect();
+    assert!(refused[0].contains(&*folder.path().join("limits.toml").to_string_lossy()), "{refused:?}");
+    std::fs::write(folder.path().join("limits.toml"), "enabled = true").unwrap();
+    let ready = load(&file, &env).unwrap();
+    assert_eq!(ready.file.limits, Some(folder.path().join("limits.toml")));
+    assert_eq!(ready.file.record.database, Path::new("/var/lib/cofferdam.db"));
+    std::fs::write(&file, SMALL).unwrap();
+    assert_eq!(load(&file, &env).unwrap().file.record.database, folder.path().join("cofferdam.db"));
 }
 
 #[test]
