@@ -1,7 +1,7 @@
 //! The guardian has no money for gas: to be known before the incident, not in it.
 
 use cofferdam_e2e::{Acting, Link};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// More than three actions at the highest price that the limits allow.
 const ENOUGH_WEI: u64 = 10_000_000_000_000_000_000;
@@ -38,7 +38,7 @@ async fn a_guardian_without_gas_money_is_told_before_an_incident_and_again_when_
 }
 
 #[tokio::test]
-async fn an_attack_that_the_guardian_cannot_pay_to_stop_is_told_with_the_reason() {
+async fn an_attack_that_the_guardian_cannot_pay_to_stop_is_told_with_the_reason_and_stopped_once_it_can() {
     let scene = Acting::set(1, Link::Http).await;
     scene.fund_guardian(1).await;
     let program = scene.watch().await;
@@ -50,5 +50,15 @@ async fn an_attack_that_the_guardian_cannot_pay_to_stop_is_told_with_the_reason(
     let text = told.json["data"]["text"].as_str().expect("a message is in words").to_owned();
     assert!(text.contains("1 wei"), "{text}");
     assert_eq!(scene.guardian_count("pending").await, 0);
+
+    // The money comes while the attack still waits: it is kept out of the block that brings the money to light.
+    let raw = scene.node.call("eth_getRawTransactionByHash", json!([attack])).await;
+    scene.node.call("anvil_dropTransaction", json!([attack])).await;
+    scene.fund_guardian(ENOUGH_WEI).await;
+    scene.mine().await;
+    scene.node.call("eth_sendRawTransaction", json!([raw])).await;
+    scene.pauses_wait(1).await;
+    let pauses = scene.contained(&[attack], 1).await;
+    scene.confirmed(pauses[0]).await;
     scene.settle(program).await;
 }

@@ -100,6 +100,17 @@ impl Program {
         self.ended().await
     }
 
+    /// Asks it to end as an operator would (SIGTERM) and returns when it has.
+    ///
+    /// # Panics
+    /// As [`Self::ended`].
+    pub async fn asked_to_end(self) -> Ended {
+        let number = self.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &number]).status().await;
+        assert!(asked.is_ok_and(|asked| asked.success()), "process {number} cannot be asked to end");
+        self.ended().await
+    }
+
     /// Waits for its end.
     ///
     /// # Panics
