@@ -64,9 +64,9 @@ impl Fault {
     /// `field` is written as a decimal string, as some gateways do, instead of a hexadecimal quantity. In a list, of every
     /// item.
     pub fn decimal(field: &'static str) -> Self {
-        Self::rewrite(move |result| match result {
-            Value::Array(items) => items.iter_mut().for_each(|item| write_decimal(item, field)),
-            other => write_decimal(other, field),
+        Self::rewrite(move |result| match result.as_array_mut() {
+            Some(items) => items.iter_mut().for_each(|item| write_decimal(item, field)),
+            None => write_decimal(result, field),
         })
     }
 
