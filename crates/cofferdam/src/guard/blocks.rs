@@ -159,7 +159,7 @@ impl Guard {
             events.extend(found(execution, verdict));
             events.extend(self.losses.add(at, verdict));
         }
-        if behind <= 1 {
+        if behind == 0 {
             events.extend(self.skew.look(self.clock.now(), block.header.timestamp).map(operator));
         }
         let mut happenings = Vec::new();

@@ -3,6 +3,7 @@
 //! ```text
 //! ChainUpdate ─▶ execute ─▶ judge ─▶ commit with checkpoint ─▶ respond
 //! PendingUpdate ─▶ execute on the tip ─▶ judge ─▶ commit ─▶ respond
+//! new contract ─▶ try on a fork, in the background ─▶ judge ─▶ commit ─▶ respond
 //! ```
 //!
 //! Start at [`Guard`]. Drills, tests and the live watch drive the same guard; only where updates come from differs.
@@ -14,6 +15,9 @@ mod blocks;
 mod catch_up;
 mod losses;
 mod mempool;
+mod newborn;
+#[cfg(test)]
+mod mishaps;
 mod operator;
 #[cfg(test)]
 mod testbed;
@@ -32,9 +36,11 @@ use cofferdam_types::{
 };
 
 pub use mempool::MempoolOptions;
+pub use newborn::NewbornOptions;
 
 use losses::Losses;
 use mempool::PendingSet;
+use newborn::{Newborns, Workshop};
 use operator::SkewWatch;
 
 /// What a guard is made of.
@@ -58,6 +64,8 @@ pub struct Parts {
     /// Blocks further than this behind the newest known head are judged by their receipts, and executed only when
     /// something was found in them, or happened to a watched account that they do not show.
     pub execute_within_blocks: u64,
+    /// How new contracts are looked at; `None`: not at all.
+    pub newborns: Option<NewbornOptions>,
 }
 
 /// Alerts that wait for a record that cannot be written; those beyond it are in the log alone.
@@ -132,6 +140,8 @@ pub struct Guard {
     watch: Arc<Watchlist>,
     pending: PendingSet,
     losses: Losses,
+    /// `None` where new contracts are not looked at.
+    newborns: Option<Newborns>,
     skew: SkewWatch,
     execute_within_blocks: u64,
     processed: Option<BlockRef>,
@@ -153,6 +163,14 @@ impl Guard {
             engine.set_needs(parts.judge.needs().clone());
             engine
         };
+        let workshop = Workshop {
+            rules: parts.rules,
+            source: parts.source.clone(),
+            watch: parts.watch.clone(),
+            needs: parts.judge.needs().clone(),
+            clock: parts.clock.clone(),
+        };
+        let newborns = parts.newborns.and_then(|options| Newborns::start(options, workshop));
         Self {
             engine: engine(),
             scout: engine(),
@@ -168,6 +186,7 @@ impl Guard {
             clock: parts.clock,
             pending: PendingSet::new(parts.mempool),
             losses: Losses::default(),
+            newborns,
             skew: SkewWatch::default(),
             execute_within_blocks: parts.execute_within_blocks,
             processed: None,

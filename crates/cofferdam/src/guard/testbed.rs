@@ -42,10 +42,24 @@ pub(super) const LIMITS: &str = "enabled = true\n[[allow]]\nmodule = 'vault'\nma
 pub(super) struct Diary {
     store: Store,
     pub(super) broken: AtomicBool,
+    /// Batches that are still written before the process is as good as dead; `None` while it lives.
+    left: Mutex<Option<u32>>,
     pub(super) batches: Mutex<Vec<Batch>>,
 }
 
 impl Diary {
+    pub(super) fn lives(&self, batches: Option<u32>) {
+        *self.left.lock().unwrap() = batches;
+    }
+
+    /// Findings about `transaction` that stand in the store.
+    pub(super) fn standing(&self, transaction: B256) -> usize {
+        let incidents = self.store.incidents().unwrap();
+        let events = incidents.iter().flat_map(|incident| self.store.incident(&incident.id).unwrap().unwrap().entries);
+        let is_it = |event: &Event| matches!(event, Event::Found { finding, .. } if finding.transaction == transaction);
+        events.filter(|line| is_it(&line.event)).count()
+    }
+
     pub(super) fn events(&self) -> Vec<Event> {
         self.batches.lock().unwrap().iter().flat_map(|batch| batch.events.clone()).collect()
     }
@@ -82,6 +96,10 @@ impl Journal for Diary {
     fn commit(&self, batch: &Batch) -> Result<Committed, JournalError> {
         if self.broken.load(Ordering::Relaxed) {
             return Err(JournalError::Write { reason: "the test says no".to_owned() });
+        }
+        if let Some(left) = &mut *self.left.lock().unwrap() {
+            let gone = || JournalError::Write { reason: "the process is gone".to_owned() };
+            *left = left.checked_sub(1).ok_or_else(gone)?;
         }
         let committed = self.store.commit(batch)?;
         self.batches.lock().unwrap().push(batch.clone());
@@ -224,7 +242,12 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { reserve_mib: 1, ..Options::default() };
         let store = Store::open(&folder.path().join("record.db"), CHAIN, options, clock.clone()).unwrap();
-        let diary = Arc::new(Diary { store, broken: AtomicBool::new(false), batches: Mutex::default() });
+        let diary = Arc::new(Diary {
+            store,
+            broken: AtomicBool::new(false),
+            left: Mutex::default(),
+            batches: Mutex::default(),
+        });
         let state = NodeState::new(node.clone(), tokio::runtime::Handle::current());
         let shelf = Arc::new(Shelf { node: state, pruned_below: Mutex::default(), executed: Mutex::default() });
         let limits = Some(LIMITS.to_owned());
@@ -365,6 +388,7 @@ impl Built<'_> {
             clock: self.clock.clone(),
             mempool: MempoolOptions::default(),
             execute_within_blocks,
+            newborns: None,
         })
     }
 }

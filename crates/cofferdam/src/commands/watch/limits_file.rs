@@ -82,11 +82,11 @@ impl LimitsFile {
 }
 
 fn unusable(error: &LimitsError) -> String {
-    match error {
+    if matches!(error, LimitsError::Unreadable { .. }) {
         // The likeliest wish of who takes the file away, said in the words that grant it.
-        LimitsError::Unreadable { .. } => format!("{error}; to switch the machine off write `enabled = false` into it"),
-        _ => error.to_string(),
+        return format!("{error}; to switch the machine off write `enabled = false` into it");
     }
+    error.to_string()
 }
 
 #[cfg(test)]
