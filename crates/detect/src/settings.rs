@@ -215,17 +215,32 @@ impl Default for AuthoritySettings {
     }
 }
 
-/// A view call and what its answer must do across a transaction. At least one rule must be given.
+/// A view call and what its answer must do across a transaction, or a condition over several views (`holds`). At least
+/// one rule must be given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvariantSettings {
     /// Its name, for people.
     pub name: String,
-    /// The contract asked.
-    #[schemars(with = "String")]
-    pub target: Address,
+    /// The contract asked; with `holds`, the one that calls without a name before them go to.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub target: Option<Address>,
     /// Signature with outputs: `sharePrice()(uint256)`.
-    pub view: String,
+    #[serde(default)]
+    pub view: Option<String>,
+    /// A condition: `vault.totalAssets() >= vault.totalSupply() * 99 / 100`. Exact integers; `before(…)` asks on the state
+    /// before the transaction.
+    #[serde(default)]
+    pub holds: Option<String>,
+    /// The names in `holds`, with their addresses.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub contracts: BTreeMap<String, Address>,
+    /// Signatures of the views in `holds` that are not plain: `latestAnswer()(int256)`. Without one, arguments are
+    /// addresses or `uint256`, and the answer is a `uint256`.
+    #[serde(default)]
+    pub signatures: Vec<String>,
     /// One value per parameter, as text.
     #[serde(default)]
     pub arguments: Vec<String>,

@@ -31,7 +31,7 @@ pub(crate) struct Case {
     pub(crate) about: String,
     modules: Vec<ModuleDraft>,
     #[serde(default)]
-    settings: Settings,
+    pub(crate) settings: Settings,
     transactions: Vec<TransactionDraft>,
     #[serde(skip)]
     names: BTreeMap<String, Address>,

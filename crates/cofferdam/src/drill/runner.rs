@@ -423,8 +423,11 @@ fn settings(setup: &Setup) -> Settings {
                 };
                 InvariantSettings {
                     name: invariant.name.clone(),
-                    target: invariant.target,
-                    view: invariant.signature.clone(),
+                    target: Some(invariant.target),
+                    view: Some(invariant.signature.clone()),
+                    holds: None,
+                    contracts: Default::default(),
+                    signatures: Vec::new(),
                     arguments: Vec::new(),
                     output: 0,
                     max_fall_bps,

@@ -1,4 +1,4 @@
-//! An invariant as it is held against answers: the call encoded, the bounds parsed, once at start.
+//! An invariant over one view as it is held against answers: the call encoded, the bounds parsed, once at start.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue, FunctionExt, JsonAbiExt};
 use alloy_json_abi::Function;
@@ -6,11 +6,11 @@ use alloy_primitives::{Address, Bytes, U256};
 use cofferdam_types::{Bps, Level, ModuleId, Signed, ViewNeed, ViewResult};
 
 use super::unsigned;
-use crate::settings::{InvariantSettings, ModuleSettings, SettingsError};
+use crate::settings::InvariantSettings;
 
-/// One invariant of one module.
+/// One invariant of one module, over one view.
 #[derive(Debug)]
-pub(crate) struct Compiled {
+pub(crate) struct Single {
     pub(super) module: ModuleId,
     pub(super) name: String,
     pub(super) target: Address,
@@ -26,26 +26,12 @@ pub(crate) struct Compiled {
     calldata: Bytes,
 }
 
-impl Compiled {
-    /// Compiles all invariants of a module.
+impl Single {
+    /// Compiles `settings`.
     ///
     /// # Errors
-    /// The first that cannot be meant.
-    pub(crate) fn all(settings: &ModuleSettings) -> Result<Vec<Self>, SettingsError> {
-        let mut compiled: Vec<Self> = Vec::new();
-        for invariant in &settings.invariants {
-            let twice = compiled.iter().any(|earlier| earlier.name == invariant.name);
-            let reason = if twice { Err("the name is used twice".to_owned()) } else { Ok(()) };
-            let one = reason.and_then(|()| Self::new(&settings.module, invariant)).map_err(|reason| {
-                let what = format!("invariant `{}`", invariant.name.chars().take(80).collect::<String>());
-                SettingsError::Invalid { module: settings.module.clone(), what, reason }
-            })?;
-            compiled.push(one);
-        }
-        Ok(compiled)
-    }
-
-    fn new(module: &ModuleId, settings: &InvariantSettings) -> Result<Self, String> {
+    /// What cannot be meant, in words.
+    pub(super) fn new(module: &ModuleId, settings: &InvariantSettings) -> Result<Self, String> {
         let restricts = settings.unchanged
             || settings.max_fall_bps.is_some()
             || settings.max_rise_bps.is_some()
@@ -54,11 +40,17 @@ impl Compiled {
         if settings.name.trim().is_empty() {
             return Err("it needs a name".to_owned());
         }
+        if !settings.contracts.is_empty() || !settings.signatures.is_empty() {
+            return Err("`contracts` and `signatures` belong to `holds`".to_owned());
+        }
+        let (Some(target), Some(view)) = (settings.target, settings.view.as_ref()) else {
+            return Err("give `target` and `view`, or `holds`".to_owned());
+        };
         if !restricts {
             return Err("give `max_fall_bps`, `max_rise_bps`, `min`, `max` or `unchanged`".to_owned());
         }
-        let function = Function::parse(&settings.view)
-            .map_err(|_| format!("`{}` is not a signature like `sharePrice()(uint256)`", settings.view))?;
+        let function =
+            Function::parse(view).map_err(|_| format!("`{view}` is not a signature like `sharePrice()(uint256)`"))?;
         let kinds = |parameters: &[alloy_json_abi::Param]| {
             parameters
                 .iter()
@@ -85,8 +77,8 @@ impl Compiled {
         Ok(Self {
             module: module.clone(),
             name: settings.name.clone(),
-            target: settings.target,
-            view: settings.view.clone(),
+            target,
+            view: view.clone(),
             max_fall: settings.max_fall_bps,
             max_rise: settings.max_rise_bps,
             min: settings.min.as_deref().map(integer).transpose()?,

@@ -1,4 +1,4 @@
-//! Invariants that people wrote: an integer that a view call answers, before against after.
+//! Invariants that people wrote: an integer that a view call answers, before against after, or a condition over several.
 //!
 //! Exact integers, no rounding. A view that fails or answers with nonsense is said, never passed over: somebody relies
 //! on it. A breach is an anomaly by definition, so with counted harm it is a stop.
@@ -9,13 +9,17 @@ use alloy_primitives::U256;
 use cofferdam_types::{Evidence, Fact, Finding, Level, Severity, Signed, ViewNeed, ViewResult};
 
 mod compiled;
+mod condition;
+mod expression;
 
-pub(crate) use compiled::Compiled;
+use compiled::Single;
+use condition::Condition;
 
 use crate::{
     Detector, DetectorInfo, History, Seen,
     amounts::{exceeds, share_bps},
     seen::{Said, percent},
+    settings::{InvariantSettings, ModuleSettings, SettingsError},
 };
 
 /// The detector's id.
@@ -28,21 +32,69 @@ pub(crate) fn info() -> &'static DetectorInfo {
     &INFO
 }
 
+/// One invariant, ready to be held against answers.
+pub(crate) enum Compiled {
+    /// Over one view.
+    Single(Box<Single>),
+    /// Over several.
+    Condition(Box<Condition>),
+}
+
+impl Compiled {
+    /// Compiles all invariants of a module.
+    ///
+    /// # Errors
+    /// The first that cannot be meant.
+    pub(crate) fn all(settings: &ModuleSettings) -> Result<Vec<Self>, SettingsError> {
+        let mut compiled = Vec::new();
+        for (index, invariant) in settings.invariants.iter().enumerate() {
+            let twice = settings.invariants.iter().take(index).any(|earlier| earlier.name == invariant.name);
+            let one = if twice { Err("the name is used twice".to_owned()) } else { Self::new(settings, invariant) };
+            compiled.push(one.map_err(|reason| {
+                let what = format!("invariant `{}`", invariant.name.chars().take(80).collect::<String>());
+                SettingsError::Invalid { module: settings.module.clone(), what, reason }
+            })?);
+        }
+        Ok(compiled)
+    }
+
+    fn new(module: &ModuleSettings, invariant: &InvariantSettings) -> Result<Self, String> {
+        match &invariant.holds {
+            Some(text) => Condition::new(&module.module, invariant, text).map(Box::new).map(Self::Condition),
+            None => Single::new(&module.module, invariant).map(Box::new).map(Self::Single),
+        }
+    }
+
+    fn needs(&self) -> Vec<ViewNeed> {
+        match self {
+            Self::Single(single) => vec![single.need()],
+            Self::Condition(condition) => condition.needs().collect(),
+        }
+    }
+}
+
 /// Holds what was written against what the views say.
 pub(crate) struct Invariants {
-    /// In the order of the needs: the fact of view `n` belongs to entry `n`.
-    compiled: Vec<Compiled>,
+    /// With the number of the first view of each.
+    compiled: Vec<(usize, Compiled)>,
+    views: Vec<ViewNeed>,
 }
 
 impl Invariants {
     /// Takes compiled invariants of all modules.
-    pub(crate) const fn new(compiled: Vec<Compiled>) -> Self {
-        Self { compiled }
+    pub(crate) fn new(compiled: Vec<Compiled>) -> Self {
+        let mut views = Vec::new();
+        let numbered = compiled.into_iter().map(|one| {
+            let first = views.len();
+            views.extend(one.needs());
+            (first, one)
+        });
+        Self { compiled: numbered.collect(), views }
     }
 
     /// The views that must be among the facts.
     pub(crate) fn views(&self) -> Vec<ViewNeed> {
-        self.compiled.iter().map(Compiled::need).collect()
+        self.views.clone()
     }
 }
 
@@ -52,21 +104,61 @@ impl Detector for Invariants {
     }
 
     fn inspect(&self, seen: &Seen<'_>, _history: &History) -> Vec<Finding> {
+        let fact = |view: usize| seen.execution.facts.iter().find(|fact| fact.view == view);
         let mut findings = Vec::new();
-        for (view, invariant) in self.compiled.iter().enumerate() {
-            if invariant.module != seen.module.id {
-                continue;
-            }
-            let fact = seen.execution.facts.iter().find(|fact| fact.view == view);
-            if let Some(said) = judge(seen, invariant, fact) {
-                findings.push(seen.finding(&INFO, invariant.name.as_bytes(), said));
+        for (first, compiled) in &self.compiled {
+            let (name, said) = match compiled {
+                Compiled::Single(single) if single.module == seen.module.id => {
+                    (&single.name, judge(seen, single, fact(*first)))
+                }
+                Compiled::Condition(condition) if condition.module == seen.module.id => {
+                    let facts: Option<Vec<&Fact>> =
+                        (*first..).zip(condition.needs()).map(|(view, _)| fact(view)).collect();
+                    (&condition.name, judge_condition(seen, condition, facts.as_deref()))
+                }
+                Compiled::Single(_) | Compiled::Condition(_) => continue,
+            };
+            if let Some(said) = said {
+                findings.push(seen.finding(&INFO, name.as_bytes(), said));
             }
         }
         findings
     }
 }
 
-fn judge(seen: &Seen<'_>, invariant: &Compiled, fact: Option<&Fact>) -> Option<Said> {
+/// A condition that was false before is not this transaction's doing: it is a stop where harm is counted, else a notice.
+fn judge_condition(seen: &Seen<'_>, condition: &Condition, facts: Option<&[&Fact]>) -> Option<Said> {
+    let mut evidence = vec![Evidence::new("invariant", &condition.name), Evidence::new("condition", &condition.text)];
+    let Some(facts) = facts else {
+        return Some(undecided(seen, &condition.name, Level::Notice, "a view was not read", evidence));
+    };
+    evidence.extend(condition.shown(facts).map(|(view, answers)| Evidence::new("view", format!("{view}: {answers}"))));
+    let (level, how) = match condition.worth(facts) {
+        (_, Ok(true)) => return None,
+        (Ok(false), Ok(false)) => (Level::Notice, "did not hold before and does not hold after"),
+        (Ok(true) | Err(_), Ok(false)) => (Level::Alert, "does not hold after the transaction"),
+        (before, Err(why)) => {
+            let could = before.is_ok();
+            let level = if could { Level::Alert } else { Level::Notice };
+            let why = if could { format!("it could be read before, and after the transaction {why}") } else { why };
+            return Some(undecided(seen, &condition.name, level, &why, evidence));
+        }
+    };
+    let harm = seen.harm();
+    let level = condition.level.unwrap_or(if harm.is_empty() { level } else { Level::Stop });
+    Some(Said {
+        level,
+        severity: if level == Level::Stop { Severity::Critical } else { Severity::High },
+        summary: format!(
+            "invariant `{}` of module {} is broken: `{}` {how}",
+            condition.name, seen.module.id, condition.text
+        ),
+        harm,
+        evidence,
+    })
+}
+
+fn judge(seen: &Seen<'_>, invariant: &Single, fact: Option<&Fact>) -> Option<Said> {
     let Some(fact) = fact else {
         let why = "the view was not read".to_owned();
         return Some(inconclusive(seen, invariant, Level::Notice, &why, Vec::new()));
@@ -100,7 +192,7 @@ fn judge(seen: &Seen<'_>, invariant: &Compiled, fact: Option<&Fact>) -> Option<S
     Some(broken(seen, invariant, &breach, evidence))
 }
 
-fn breach_of_bounds(invariant: &Compiled, after: Signed) -> Option<String> {
+fn breach_of_bounds(invariant: &Single, after: Signed) -> Option<String> {
     if let Some(min) = invariant.min
         && is_less(after, min)
     {
@@ -110,7 +202,7 @@ fn breach_of_bounds(invariant: &Compiled, after: Signed) -> Option<String> {
     Some(format!("{after} is above the maximum {max}"))
 }
 
-fn breach_of_change(invariant: &Compiled, before: Signed, after: Signed) -> Option<String> {
+fn breach_of_change(invariant: &Single, before: Signed, after: Signed) -> Option<String> {
     if before == after {
         return None;
     }
@@ -138,7 +230,7 @@ fn is_less(left: Signed, right: Signed) -> bool {
     }
 }
 
-fn broken(seen: &Seen<'_>, invariant: &Compiled, breach: &str, mut evidence: Vec<Evidence>) -> Said {
+fn broken(seen: &Seen<'_>, invariant: &Single, breach: &str, mut evidence: Vec<Evidence>) -> Said {
     let harm = seen.harm();
     let level = invariant.level.unwrap_or(if harm.is_empty() { Level::Alert } else { Level::Stop });
     evidence.insert(0, Evidence::new("invariant", &invariant.name));
@@ -153,14 +245,18 @@ fn broken(seen: &Seen<'_>, invariant: &Compiled, breach: &str, mut evidence: Vec
     }
 }
 
-fn inconclusive(seen: &Seen<'_>, invariant: &Compiled, level: Level, why: &str, mut evidence: Vec<Evidence>) -> Said {
+fn inconclusive(seen: &Seen<'_>, invariant: &Single, level: Level, why: &str, mut evidence: Vec<Evidence>) -> Said {
     evidence.insert(0, Evidence::new("invariant", &invariant.name));
     evidence.push(Evidence::new("view", &invariant.view));
     evidence.push(Evidence::new("contract", invariant.target));
+    undecided(seen, &invariant.name, level, why, evidence)
+}
+
+fn undecided(seen: &Seen<'_>, name: &str, level: Level, why: &str, evidence: Vec<Evidence>) -> Said {
     Said {
         level,
         severity: Severity::Medium,
-        summary: format!("invariant `{}` of module {} is inconclusive: {why}", invariant.name, seen.module.id),
+        summary: format!("invariant `{name}` of module {} is inconclusive: {why}", seen.module.id),
         harm: Vec::new(),
         evidence,
     }

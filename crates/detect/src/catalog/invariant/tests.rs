@@ -125,3 +125,115 @@ fn every_mistake_in_an_invariant_is_named() {
         assert!(error.to_string().contains(part), "{rules}: {error}");
     }
 }
+
+/// A condition over views that answer `facts`, in the order of the calls.
+fn condition(holds: &str, facts: Value) -> Value {
+    let contracts = json!({ "vault": "@vault", "token": "@token" });
+    let signatures = json!(["price(address)(int256)"]);
+    json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault"], "assets": ["@token"] }],
+        "settings": { "modules": [{ "module": "vault", "invariants": [
+            { "name": "solvent", "holds": holds, "contracts": contracts, "signatures": signatures }
+        ] }] },
+        "transactions": [{ "from": "@user", "call": { "to": "@vault", "function": "act()" }, "facts": facts }],
+    })
+}
+
+const SOLVENT: &str = "vault.totalAssets() >= vault.totalSupply() * 99 / 100";
+
+#[test]
+fn a_condition_over_two_views_breaks_at_its_edge() {
+    let told = |assets: u64| level(ID, condition(SOLVENT, json!([[100, assets], [100, 100]])));
+    assert_eq!(told(99), None);
+    assert_eq!(told(98), Some(Level::Alert));
+    let mut lossy = condition(SOLVENT, json!([[100, 98], [100, 100]]));
+    lossy["transactions"][0]["moves"] = json!([["@token", "@vault", "@user", "50000"]]);
+    lossy["transactions"][0]["checks"] = json!([["@vault", "@token", "1000000", "950000"]]);
+    assert_eq!(level(ID, lossy), Some(Level::Stop));
+}
+
+#[test]
+fn a_condition_that_was_false_before_is_not_this_transactions_doing() {
+    assert_eq!(level(ID, condition(SOLVENT, json!([[98, 98], [100, 100]]))), Some(Level::Notice));
+    assert_eq!(level(ID, condition(SOLVENT, json!([[98, 99], [100, 100]]))), None, "mended");
+}
+
+#[test]
+fn a_condition_may_compare_with_the_state_before_and_asks_each_view_once() {
+    let text = "vault.sharePrice() * 1000 >= before(vault.sharePrice()) * 999";
+    let told = |after: u64| level(ID, condition(text, json!([[1_000, after]])));
+    assert_eq!(told(999), None);
+    assert_eq!(told(998), Some(Level::Alert));
+}
+
+#[test]
+fn a_condition_without_a_value_says_why() {
+    let text = "vault.totalAssets() / vault.totalSupply() >= 1";
+    assert_eq!(level(ID, condition(text, json!([[100, 100], [100, 0]]))), Some(Level::Alert), "by zero, afterwards");
+    assert_eq!(level(ID, condition(text, json!([[0, 0], [0, 0]]))), Some(Level::Notice), "by zero, all along");
+    assert_eq!(level(ID, condition(text, json!([[100, null], [100, 100]]))), Some(Level::Alert));
+    assert_eq!(level(ID, condition(text, json!([]))), Some(Level::Notice), "not read");
+}
+
+#[test]
+fn signs_and_arguments_come_from_signatures() {
+    let minus_two = "0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe";
+    let text = "vault.price(token) >= -2 && token.balanceOf(vault) > 0";
+    assert_eq!(level(ID, condition(text, json!([[1, minus_two], [1, 1]]))), None);
+    let text = "vault.price(token) >= -1 && token.balanceOf(vault) > 0";
+    assert_eq!(level(ID, condition(text, json!([[1, minus_two], [1, 1]]))), Some(Level::Alert));
+}
+
+#[test]
+fn several_invariants_find_their_own_facts() {
+    let mut case = condition(SOLVENT, json!([[1, 1], [100, 98], [100, 100], [7, 7]]));
+    let invariants = &mut case["settings"]["modules"][0]["invariants"];
+    let first = json!({ "name": "price", "target": "@vault", "view": "price()(uint256)", "unchanged": true });
+    let last = json!({ "name": "count", "target": "@vault", "holds": "count() == 7" });
+    let second = invariants[0].clone();
+    *invariants = json!([first, second, last]);
+    let findings = crate::testbed::last(case);
+    let told: Vec<&str> = findings.iter().map(|finding| finding.summary.as_str()).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("`solvent`") && told[0].contains(SOLVENT), "{told:?}");
+}
+
+#[test]
+fn conditions_that_cannot_be_meant_are_refused_with_their_name() {
+    let refused = |rules: Value| {
+        let mut invariant = json!({ "name": "solvent" });
+        for (key, value) in rules.as_object().unwrap() {
+            invariant[key] = value.clone();
+        }
+        let mut case = condition(SOLVENT, json!([]));
+        case["settings"]["modules"][0]["invariants"] = json!([invariant]);
+        let case = Case::read(case);
+        match Detection::new(case.watch(), &case.settings) {
+            Err(SettingsError::Invalid { what, reason, .. }) => {
+                assert_eq!(what, "invariant `solvent`");
+                reason
+            }
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("taken"),
+        }
+    };
+    for (rules, part) in [
+        (json!({}), "give `target` and `view`, or `holds`"),
+        (json!({ "unchanged": true }), "give `target` and `view`, or `holds`"),
+        (json!({ "holds": "vault.totalAssets() >= 1" }), "`contracts` has no `vault`"),
+        (json!({ "holds": "totalAssets() >= 1" }), "it needs `target`"),
+        (json!({ "holds": "totalAssets() >= 1", "target": "@vault", "min": "5" }), "take the other rules away"),
+        (json!({ "holds": "f(x) >= 1", "target": "@vault" }), "argument `x` is neither of"),
+        (json!({ "holds": "f(1) >= 1", "target": "@vault", "signatures": ["f(address)(uint256)"] }), "is no `address`"),
+        (json!({ "holds": "f() >= 1", "target": "@vault", "signatures": ["f()(string)"] }), "is no integer"),
+        (json!({ "holds": "f() >= 1", "target": "@vault", "signatures": ["f("] }), "is no signature"),
+        (json!({ "holds": "f() + 1", "target": "@vault" }), "a number stands where a comparison belongs"),
+        (
+            json!({ "target": "@vault", "view": "price()(uint256)", "min": "1", "contracts": { "a": "@vault" } }),
+            "belong to `holds`",
+        ),
+    ] {
+        let reason = refused(rules.clone());
+        assert!(reason.contains(part), "{rules}: {reason}");
+    }
+}
