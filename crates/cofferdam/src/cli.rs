@@ -10,9 +10,13 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{bench, config, drill, incident, record, simulate, watch};
 
+/// What scripts may rely on; said by `--help`.
+const EXIT_CODES: &str = "Results go to standard output, everything else to standard error.\n\
+    Exit code 0: done; 1: the answer is no, or a finding stands; 2: bad input; 3: the outside failed.";
+
 /// Incident handling for DeFi protocols: see the exploit before it is final, seal the module, keep the record.
 #[derive(Debug, Parser)]
-#[command(name = "cofferdam", version, about, max_term_width = 100)]
+#[command(name = "cofferdam", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Print one JSON document instead of text.
     #[arg(long, global = true)]
@@ -65,6 +69,11 @@ impl Failure {
         Self::Input(eyre::eyre!("{error}"))
     }
 
+    /// Standard output could not be written: nobody reads on, or the outside failed.
+    pub fn printing(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe { Self::ReaderGone } else { Self::outside(error) }
+    }
+
     /// The outside failed.
     pub fn outside(error: impl std::fmt::Display) -> Self {
         Self::Outside(eyre::eyre!("{error}"))
@@ -113,8 +122,5 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure::Outside`] when it cannot be written, [`Failure::ReaderGone`] when nobody reads on.
 pub fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
-    match writeln!(anstream::stdout(), "{line}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone),
-        done => done.map_err(Failure::outside),
-    }
+    writeln!(anstream::stdout(), "{line}").map_err(Failure::printing)
 }

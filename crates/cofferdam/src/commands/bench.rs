@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::{self, Flagged, Measured};
-use crate::cli::{Answer, Failure, print_json};
+use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::printable::shortened;
 use crate::telemetry::SystemClock;
 
@@ -47,59 +47,47 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     if json {
         print_json(&measured)?;
     } else {
-        show(&measured);
+        show(&measured)?;
     }
     let good = measured.exactness.differing.is_empty() && measured.exploits.missed.is_empty();
     Ok(if good { Answer::Yes } else { Answer::No })
 }
 
-fn show(measured: &Measured) {
+fn show(measured: &Measured) -> Result<(), Failure> {
     let exact = &measured.exactness;
-    anstream::println!("exactness   {} of {} blocks equal in gas", exact.matched, exact.blocks);
-    exact.differing.iter().for_each(|line| anstream::println!("            {line}"));
+    print_line(format_args!("exactness   {} of {} blocks equal in gas", exact.matched, exact.blocks))?;
+    exact.differing.iter().try_for_each(|line| print_line(format_args!("            {line}")))?;
     for speed in [&measured.throughput, &measured.throughput_registered] {
-        anstream::println!(
+        print_line(format_args!(
             "throughput  {:.0} tx/s, plain revm {:.0} tx/s, ratio {:.3}; {} transactions, {} contracts registered, best of {}",
-            speed.tx_per_s,
-            speed.bare_tx_per_s,
-            speed.ratio,
-            speed.transactions,
-            speed.registered,
-            measured.runs
-        );
+            speed.tx_per_s, speed.bare_tx_per_s, speed.ratio, speed.transactions, speed.registered, measured.runs
+        ))?;
     }
     let decision = &measured.latency_ms.decision;
-    anstream::println!(
+    print_line(format_args!(
         "decision    p50 {:.3} ms, p99 {:.3} ms, slowest {:.3} ms; {} transactions, warm",
-        decision.p50,
-        decision.p99,
-        decision.max,
-        decision.n
-    );
+        decision.p50, decision.p99, decision.max, decision.n
+    ))?;
     let honest = &measured.honest;
-    anstream::println!(
+    print_line(format_args!(
         "honest      {} contract calls: {} stops, {} alerts, {} notices",
-        honest.contract_calls,
-        honest.stops,
-        honest.alerts,
-        honest.notices
-    );
-    honest.found.iter().for_each(line);
+        honest.contract_calls, honest.stops, honest.alerts, honest.notices
+    ))?;
+    honest.found.iter().try_for_each(line)?;
     let exploits = &measured.exploits;
-    anstream::println!(
+    print_line(format_args!(
         "exploits    {} of {} flagged, {} of them stops",
-        exploits.flagged,
-        exploits.n,
-        exploits.stopped
-    );
-    exploits.found.iter().for_each(line);
+        exploits.flagged, exploits.n, exploits.stopped
+    ))?;
+    exploits.found.iter().try_for_each(line)?;
     for missed in &exploits.missed {
-        anstream::println!("  missed    {}: {}", missed.name, shortened(&missed.why, 140));
+        print_line(format_args!("  missed    {}: {}", missed.name, shortened(&missed.why, 140)))?;
     }
 }
 
-fn line(found: &Flagged) {
+fn line(found: &Flagged) -> Result<(), Failure> {
     let incomplete = if found.incomplete { " (state incomplete)" } else { "" };
     let why = shortened(&found.why.join("; "), 140);
-    anstream::println!("  {:<8}  {} tx {}{incomplete}: {why}", found.level, found.name, found.index);
+    print_line(format_args!("  {:<8}  {} tx {}{incomplete}: {why}", found.level, found.name, found.index))
 }
+    Ok(())

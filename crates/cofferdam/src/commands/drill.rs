@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use cofferdam_simnet::scenario::Scenario;
 use cofferdam_types::Clock;
 
-use crate::cli::{Answer, Failure, print_json};
+use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::drill::report::{DrillReport, Lane, Outcome, Run};
 use crate::drill::screen::{Screen, summary};
 use crate::drill::{html, runner};
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
         for lane in lanes.iter().copied() {
             let record = fresh_record(&arguments.out, scenario, lane)?;
             if !json {
-                screen.started(scenario.title(), lane, arguments.seed).map_err(Failure::outside)?;
+                screen.started(scenario.title(), lane, arguments.seed).map_err(Failure::printing)?;
             }
             let mut shown = Ok(());
             let mut show = |event: &crate::drill::report::TimelineEvent| {
@@ -81,9 +81,9 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             };
             let run = runner::run(scenario, lane, arguments.seed, &record, clock.clone(), &mut show);
             let run = runtime.block_on(run).map_err(Failure::outside)?;
-            shown.map_err(Failure::outside)?;
+            shown.map_err(Failure::printing)?;
             if !json {
-                screen.finished(&run).map_err(Failure::outside)?;
+                screen.finished(&run).map_err(Failure::printing)?;
             }
             report.runs.push(run);
         }
@@ -93,9 +93,10 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     if json {
         print_json(&report.to_json().map_err(Failure::outside)?)?;
     } else {
-        anstream::println!("\n{}\n", summary(&report));
-        anstream::println!("report   {}", page.display());
-        anstream::println!("records  {}/*.db   check one: cofferdam incident verify FILE", arguments.out.display());
+        let out = arguments.out.display();
+        print_line(format_args!("\n{}\n", summary(&report)))?;
+        print_line(format_args!("report   {}", page.display()))?;
+        print_line(format_args!("records  {out}/*.db   check one: cofferdam incident verify FILE"))?;
     }
     let good = report.runs.iter().all(held);
     Ok(if good { Answer::Yes } else { Answer::No })

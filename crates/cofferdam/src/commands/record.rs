@@ -30,16 +30,16 @@ pub struct Arguments {
     #[arg(long, value_name = "URL", env = RPC_VARIABLE, hide_env_values = true)]
     rpc: String,
     /// The first block.
-    #[arg(long)]
+    #[arg(long, value_name = "BLOCK")]
     from: u64,
     /// The last block.
-    #[arg(long)]
+    #[arg(long, value_name = "BLOCK")]
     to: u64,
     /// Folder for the cases: a new or empty one, or one with cases of the same chain, where blocks are written anew.
-    #[arg(long, default_value = "cases")]
+    #[arg(long, value_name = "FOLDER", default_value = "cases")]
     out: PathBuf,
     /// The hard fork of all these blocks. Absent: mainnet's own schedule on chain 1, else the newest known.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     hardfork: Option<String>,
 }
 

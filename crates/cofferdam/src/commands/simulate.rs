@@ -53,7 +53,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     hardfork: Option<String>,
     /// Which transaction of a case, from 0; the last one when absent. Those before it are executed first.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     index: Option<usize>,
 }
 
