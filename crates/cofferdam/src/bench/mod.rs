@@ -1,8 +1,10 @@
-//! What is measured of the program itself, on cases from disk ([`blocks`]) and on the attack zoo ([`zoo`]).
+//! What is measured of the program itself, on cases from disk ([`run`]) and on the attack zoo ([`zoo`]).
 //!
 //! Both run the engine and the judge that `watch` runs. Nothing here may know a case or an entry by name.
 
 mod blocks;
+pub mod export;
+mod watched;
 pub mod zoo;
 
 pub use blocks::{Exactness, Exploits, Flagged, Honest, Latencies, Measured, Missed, Percentiles, Throughput, run};

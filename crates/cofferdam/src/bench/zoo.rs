@@ -3,19 +3,14 @@
 //! The judge is given blocks, public transactions before their blocks, and the protected addresses. It must never be
 //! given what the zoo knows: that is only compared afterwards.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use cofferdam_evm::Engine;
-use cofferdam_simnet::Lane;
-use cofferdam_simnet::zoo::{
-    ENTRIES, Entry, Family, Mutator, Nature, Part, PlayedBlock, PlayedState, Protocol, Recording,
-};
-use cofferdam_types::primitives::{Address, U256};
-use cofferdam_types::{Asset, Execution, Judge, Level, Module, ModuleId, Transaction, Verdict, Watchlist, Window};
+use cofferdam_simnet::zoo::{ENTRIES, Entry, Family, Mutator, Nature, Protocol, Recording};
+use cofferdam_types::primitives::U256;
+use cofferdam_types::{Level, Verdict, Window};
 use serde::Serialize;
 
-use crate::cases::judge;
+use super::watched::{Watched, sentences, units};
 
 /// Everything that was measured of the zoo.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +23,8 @@ pub struct ZooMeasured {
     pub families: Vec<Recall>,
     /// All attacks by what was changed.
     pub mutators: Vec<Recall>,
+    /// Counted harm beside true harm, of the attacks in which something was lost.
+    pub counting: Counting,
     /// Each attack.
     pub attacks: Vec<AttackRow>,
     /// Honest flows that look like attacks.
@@ -80,6 +77,41 @@ impl Recall {
             self.stopped = self.stopped.saturating_add(u64::from(told.level == Level::Stop));
             self.before_loss = self.before_loss.saturating_add(u64::from(told.lost_before == 0));
         }
+    }
+}
+
+/// How the harm that findings count compares with the truth.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Counting {
+    /// Attacks in which something was lost.
+    pub n: u64,
+    /// Counted within a tenth of what was lost.
+    pub right: u64,
+    /// Counted as more.
+    pub more: u64,
+    /// Counted as less.
+    pub less: u64,
+    /// Not counted at all.
+    pub nothing: u64,
+}
+
+impl Counting {
+    fn count(&mut self, row: &AttackRow) {
+        if row.lost == 0 {
+            return;
+        }
+        self.n = self.n.saturating_add(1);
+        let tenth = row.lost.div_ceil(10);
+        let place = if row.counted == 0 {
+            &mut self.nothing
+        } else if row.counted.abs_diff(row.lost) <= tenth {
+            &mut self.right
+        } else if row.counted > row.lost {
+            &mut self.more
+        } else {
+            &mut self.less
+        };
+        *place = place.saturating_add(1);
     }
 }
 
@@ -160,6 +192,7 @@ pub fn run(only: &str, progress: &mut dyn FnMut(&str)) -> Result<ZooMeasured, St
         mutated: Recall { name: "mutated".to_owned(), ..Recall::default() },
         families: Vec::new(),
         mutators: Vec::new(),
+        counting: Counting::default(),
         attacks: Vec::new(),
         look_alikes: Vec::new(),
         history: Said::default(),
@@ -229,6 +262,7 @@ fn sum_up(measured: &mut ZooMeasured) {
             measured.mutated.count(row);
         }
         mutators.entry(row.mutator).or_default().count(row);
+        measured.counting.count(row);
     }
     let named = |name: serde_json::Value, recall: Recall| Recall {
         name: name.as_str().unwrap_or_default().to_owned(),
@@ -249,7 +283,8 @@ impl Said {
         self.why.extend_from_slice(&other.why);
     }
 
-    fn count(&mut self, verdicts: &[&Verdict]) {
+    /// Adds one transaction and the stronger of its verdicts.
+    pub(super) fn count(&mut self, verdicts: &[&Verdict]) {
         self.transactions = self.transactions.saturating_add(1);
         let Some(strongest) = verdicts.iter().max_by_key(|verdict| verdict.level()) else { return };
         let Some(level) = strongest.level() else { return };
@@ -263,133 +298,6 @@ impl Said {
             self.why.extend(sentences(strongest));
         }
     }
-}
-
-/// A recording as a guard saw it, beside the truth.
-#[derive(Default)]
-struct Watched {
-    history: Said,
-    subject: Said,
-    transactions: u64,
-    counted: U256,
-    told: Option<Told>,
-    notices: Vec<String>,
-    /// The last transaction by which something was lost, from 1; none where nothing is lost.
-    last_loss: Option<u64>,
-    lost: U256,
-}
-
-impl Watched {
-    /// Runs engine and judge over the recording, each public transaction first on the head before its block.
-    fn of(recording: &Recording) -> Result<Self, String> {
-        let watch = Arc::new(Watchlist::new(modules(&recording.modules)?));
-        let source = Arc::new(PlayedState::new(&recording.played));
-        let mut engine = Engine::new(recording.played.rules, source, watch.clone());
-        engine.reset(recording.played.parent.clone());
-        let mut judge = judge(&watch).map_err(|error| error.to_string())?;
-        engine.set_needs(judge.needs().clone());
-        let mut watched = Self { last_loss: last_loss(recording), ..Self::default() };
-        for block in &recording.played.blocks {
-            let pending = pending(&mut engine, block, &judge)?;
-            let advanced = engine.advance(&block.block).map_err(|error| error.to_string())?;
-            for ((execution, sent), early) in advanced.executions.iter().zip(&block.sent).zip(&pending) {
-                let mined = judge.judge(execution);
-                judge.record(execution);
-                let verdicts: Vec<&Verdict> = early.iter().chain([&mined]).collect();
-                if sent.part == Part::Subject {
-                    watched.subject.count(&verdicts);
-                    watched.note(execution, early.as_ref(), &mined, sent.lost_after);
-                } else {
-                    watched.history.count(&verdicts);
-                }
-            }
-        }
-        Ok(watched)
-    }
-
-    fn note(&mut self, execution: &Execution, early: Option<&Verdict>, mined: &Verdict, lost_after: U256) {
-        self.transactions = self.transactions.saturating_add(1);
-        let lost_before = std::mem::replace(&mut self.lost, lost_after);
-        self.counted = self.counted.saturating_add(counted(mined));
-        if execution.effects.outcome.succeeded() && self.last_loss.is_some_and(|last| self.transactions > last) {
-            // What is said when all is lost helps nobody.
-            return;
-        }
-        let seen = early.map(|verdict| (verdict, Window::Pending, lost_before));
-        for (verdict, window, lost) in seen.into_iter().chain([(mined, Window::Mined, lost_after)]) {
-            match (verdict.level(), &mut self.told) {
-                (Some(level @ (Level::Alert | Level::Stop)), None) => {
-                    let (transaction, why) = (self.transactions, sentences(verdict));
-                    self.told = Some(Told { level, transaction, window, lost_before: units(lost), why });
-                }
-                (Some(level), Some(told)) => told.level = told.level.max(level),
-                (Some(Level::Notice), None) => self.notices.extend(sentences(verdict)),
-                (None, _) => {}
-            }
-        }
-    }
-}
-
-/// The verdicts on the public transactions of `block` while they wait; none for the others.
-fn pending(engine: &mut Engine, block: &PlayedBlock, judge: &impl Judge) -> Result<Vec<Option<Verdict>>, String> {
-    let transactions: Vec<Arc<Transaction>> = block.block.transactions.iter().cloned().map(Arc::new).collect();
-    let mut verdicts = Vec::with_capacity(transactions.len());
-    for (index, (transaction, sent)) in transactions.iter().zip(&block.sent).enumerate() {
-        if sent.way == Lane::Private {
-            verdicts.push(None);
-            continue;
-        }
-        let before = transactions.iter().take(index).filter(|earlier| earlier.from == transaction.from);
-        let earlier: Vec<Arc<Transaction>> = before.cloned().collect();
-        let execution = engine.pending_after(&earlier, transaction.clone()).map_err(|error| error.to_string())?;
-        verdicts.push(Some(judge.judge(&execution)));
-    }
-    Ok(verdicts)
-}
-
-fn modules(contracts: &[Vec<Address>]) -> Result<Vec<Module>, String> {
-    let modules = (0_u32..).zip(contracts).map(|(index, contracts)| {
-        let id = ModuleId::new(&format!("module-{index}")).map_err(|error| error.to_string())?;
-        Ok(Module { id, contracts: contracts.clone(), assets: Vec::new() })
-    });
-    modules.collect()
-}
-
-/// Place among the subject's transactions of the last one that something was lost by, from 1.
-fn last_loss(recording: &Recording) -> Option<u64> {
-    let mut last = None;
-    let (mut place, mut lost) = (0_u64, U256::ZERO);
-    for sent in recording.played.blocks.iter().flat_map(|block| &block.sent) {
-        if sent.part == Part::Subject {
-            place = place.saturating_add(1);
-        }
-        if sent.lost_after > lost {
-            last = Some(place);
-        }
-        lost = sent.lost_after;
-    }
-    last
-}
-
-/// What the findings of one verdict count as lost: the largest claim for each account and asset, added up.
-fn counted(verdict: &Verdict) -> U256 {
-    let mut claims: HashMap<(Address, Asset), U256> = HashMap::new();
-    for harm in verdict.findings.iter().flat_map(|finding| &finding.harm).filter(|harm| !harm.at_risk) {
-        let claim = claims.entry((harm.account, harm.asset)).or_default();
-        *claim = harm.amount.max(*claim);
-    }
-    claims.values().fold(U256::ZERO, |sum, claim| sum.saturating_add(*claim))
-}
-
-fn sentences(verdict: &Verdict) -> Vec<String> {
-    let findings = verdict.findings.iter();
-    findings.map(|finding| format!("{}: {}", finding.detector, finding.summary)).collect()
-}
-
-/// Whole units of an amount with 18 decimals, rounded up, so that a loss is never none.
-fn units(amount: U256) -> u64 {
-    let whole = U256::from(1_000_000_000_000_000_000_u64);
-    amount.div_ceil(whole).saturating_to()
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ pub struct Arguments {
     /// Only entries of the zoo with this in their name.
     #[arg(long, requires = "zoo", default_value = "")]
     only: String,
+    /// Write the chosen entries of the zoo as cases into this folder, and play nothing.
+    #[arg(long, requires = "zoo", value_name = "DIR")]
+    write: Option<PathBuf>,
     /// Runs per block of which the best counts.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     runs: u32,
@@ -34,7 +37,12 @@ pub struct Arguments {
 /// # Errors
 /// [`Failure::Input`] when a case cannot be read.
 pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
-    let Some(folder) = &arguments.cases else { return zoo::run(&arguments.only, json) };
+    let Some(folder) = &arguments.cases else {
+        return match &arguments.write {
+            Some(folder) => zoo::write(&arguments.only, folder, json),
+            None => zoo::run(&arguments.only, json),
+        };
+    };
     let style = ProgressStyle::with_template("{spinner} {pos} cases, {elapsed}  {msg}");
     let bar = ProgressBar::new_spinner().with_style(style.map_err(Failure::outside)?);
     let clock = SystemClock::start();
@@ -83,6 +91,7 @@ fn show(measured: &Measured) -> Result<(), Failure> {
     for missed in &exploits.missed {
         print_line(format_args!("  missed    {}: {}", missed.name, shortened(&missed.why, 140)))?;
     }
+    Ok(())
 }
 
 fn line(found: &Flagged) -> Result<(), Failure> {
@@ -90,4 +99,3 @@ fn line(found: &Flagged) -> Result<(), Failure> {
     let why = shortened(&found.why.join("; "), 140);
     print_line(format_args!("  {:<8}  {} tx {}{incomplete}: {why}", found.level, found.name, found.index))
 }
-    Ok(())

@@ -12,7 +12,6 @@ use super::town::{DAY, DAYS, Town, live};
 
 /// A reserve behind a proxy.
 pub(super) struct Kept {
-    pub(super) town: Town,
     pub(super) token: Address,
     pub(super) reserve: Address,
     pub(super) owner: Address,
@@ -42,7 +41,7 @@ impl Kept {
             let pay = ZooReserve::payCall { token, to: town.citizen(4), amount: whole(100) };
             traffic.push(Send::call(owner, reserve, &pay));
         }
-        Self { town, token, reserve, owner, traffic }
+        Self { token, reserve, owner, traffic }
     }
 
     fn losses(&self) -> Vec<Probe> {
@@ -97,12 +96,13 @@ pub(super) fn open_sweep(stage: &mut Stage) -> Scene {
 pub(super) fn hostile_upgrade(stage: &mut Stage) -> Scene {
     let kept = Kept::new(stage, true);
     live(stage, &kept.traffic);
-    let hostile = stage.next_creation(kept.town.subject);
+    let accomplice = stage.actor("accomplice");
+    let hostile = stage.next_creation(accomplice);
     let (modules, losses, traffic) = (vec![kept.reserve], kept.losses(), kept.traffic.clone());
     Scene::new(&modules, move |role| {
         let sweep = ZooHostileCode::sweepTokenCall { token: kept.token, to: role.thief };
         vec![
-            Step::Account(Send::create(role.thief, ZooHostileCode::BYTECODE.clone())),
+            Step::Account(Send::create(accomplice, ZooHostileCode::BYTECODE.clone())),
             Step::by(kept.owner, kept.reserve, &ZooReserve::upgradeCall { implementation: hostile }),
             Step::by(role.thief, kept.reserve, &sweep),
         ]
@@ -231,12 +231,11 @@ pub(super) fn destroyed_library(stage: &mut Stage) -> Scene {
         (0..3).map(|index| stage.place(&format!("wallet {index}"), code.clone(), 2_000)).collect();
     let order =
         |from: Address, to: Address, byte: u8| Send { from, to: Some(to), value: U256::ZERO, data: vec![byte].into() };
+    let owned = || wallets.iter().enumerate().map(|(index, wallet)| (town.citizen(index), *wallet));
+    owned().for_each(|(owner, wallet)| stage.honest(&order(owner, wallet, 1)));
     stage.begin();
-    for day in 0..DAYS {
-        for (index, wallet) in wallets.iter().enumerate() {
-            let owner = town.citizen(index);
-            stage.honest(&order(owner, *wallet, if day == 0 { 1 } else { 2 }));
-        }
+    for _ in 0..DAYS {
+        owned().for_each(|(owner, wallet)| stage.honest(&order(owner, wallet, 2)));
         stage.wait(DAY);
     }
     let frozen = wallets.iter().map(|wallet| Probe::ether(*wallet)).collect();

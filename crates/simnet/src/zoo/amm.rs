@@ -80,14 +80,13 @@ pub(super) fn burnt_reserve(stage: &mut Stage) -> Scene {
     let traffic = pair.traffic.clone();
     let losses = vec![Probe::token(pair.pool, pair.quote)];
     Scene::new(&[pair.pool], move |role| {
-        let burnt = if role.pieces == 1 { whole(98_000) } else { whole(20_000) };
-        let stake = part(whole(1_000), role.pieces);
+        let stake = whole(1_000);
         let answer = vec![
             Act::approve(pair.quote, pair.town.lender),
             Act::approve(pair.quote, pair.pool),
             Act::approve(pair.base, pair.pool),
             Act::swap(pair.pool, pair.quote, stake),
-            Act::new(pair.base, &ZooFlawedToken::destroyCall { account: pair.pool, amount: burnt }),
+            Act::new(pair.base, &ZooFlawedToken::destroyCall { account: pair.pool, amount: whole(98_000) }),
             Act::new(pair.pool, &ZooPool::syncCall {}),
             Act::swap_all(pair.pool, pair.base, role.me),
         ];
@@ -99,7 +98,6 @@ pub(super) fn burnt_reserve(stage: &mut Stage) -> Scene {
     })
     .losing(losses)
     .among(&traffic)
-    .divisible()
 }
 
 /// What must be paid is rounded down to nothing, hundreds of times.

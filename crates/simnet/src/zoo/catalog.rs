@@ -4,7 +4,7 @@ use cofferdam_evm::Spec;
 
 use super::entry::{Entry, Family, Nature, Protocol, Scene};
 use super::stage::Stage;
-use super::{access, amm, bridge, governance, honest, lending, multisig, staking, vault};
+use super::{access, amm, bridge, governance, honest, lending, multisig, staking, upkeep, vault};
 
 type Make = fn(&mut Stage) -> Scene;
 
@@ -338,21 +338,21 @@ pub const ENTRIES: &[Entry] = &[
     honest("honest-arbitrage", Protocol::Amm, honest::arbitrage, "two pools are made equal with borrowed money"),
     honest("honest-liquidation", Protocol::Lending, honest::liquidation, "a debt is liquidated with borrowed money"),
     honest("honest-large-exit", Protocol::Vault, honest::large_exit, "seven tenths of a vault leave at once"),
-    honest("honest-rebalancing", Protocol::Vault, honest::rebalancing, "half of a vault goes to its strategy"),
+    honest("honest-rebalancing", Protocol::Vault, upkeep::rebalancing, "half of a vault goes to its strategy"),
     honest("honest-migration", Protocol::Vault, honest::migration, "depositors move to the vault's successor"),
     honest("honest-refinance", Protocol::Lending, honest::refinance, "a loan moves to another market"),
-    honest("honest-upgrade", Protocol::Governance, honest::planned_upgrade, "an upgrade that waited its two days"),
-    honest("honest-first-use", Protocol::Other, honest::first_use, "twelve payments by a function never used"),
-    honest("honest-airdrop", Protocol::Other, honest::airdrop, "a reserve is given to ninety accounts"),
+    honest("honest-upgrade", Protocol::Governance, upkeep::planned_upgrade, "an upgrade that waited its two days"),
+    honest("honest-first-use", Protocol::Other, upkeep::first_use, "twelve payments by a function never used"),
+    honest("honest-airdrop", Protocol::Other, upkeep::airdrop, "a reserve is given to ninety accounts"),
     honest("honest-sandwich", Protocol::Amm, honest::sandwich, "a trader pays a sandwich, the pool does not"),
-    honest("honest-treasury-payment", Protocol::Multisig, honest::treasury_payment, "a seventh goes to a builder"),
-    honest("honest-signer-rotation", Protocol::Multisig, honest::signer_rotation, "one more owner"),
+    honest("honest-treasury-payment", Protocol::Multisig, upkeep::treasury_payment, "a seventh goes to a builder"),
+    honest("honest-signer-rotation", Protocol::Multisig, upkeep::signer_rotation, "one more owner"),
     honest("honest-reward-day", Protocol::Staking, honest::reward_day, "forty stakers claim in one hour"),
-    honest("honest-price-update", Protocol::Lending, honest::price_update, "a feed follows a falling market"),
+    honest("honest-price-update", Protocol::Lending, upkeep::price_update, "a feed follows a falling market"),
     honest("honest-margin-deposit", Protocol::Lending, honest::margin_deposit, "a covered, leveraged position"),
     honest("honest-zap", Protocol::Vault, honest::zap, "deposited and withdrawn in one transaction"),
-    honest("honest-large-release", Protocol::Bridge, honest::large_release, "a quarter of a bridge, truly locked"),
-    honest("honest-grant", Protocol::Governance, honest::granted_proposal, "a proposal pays a grant"),
+    honest("honest-large-release", Protocol::Bridge, upkeep::large_release, "a quarter of a bridge, truly locked"),
+    honest("honest-grant", Protocol::Governance, upkeep::granted_proposal, "a proposal pays a grant"),
     honest("honest-restaking", Protocol::Staking, honest::restaking, "a wallet restakes while it is being paid"),
     honest("honest-flash-lending", Protocol::Other, honest::flash_lending, "nearly all is lent for an instant"),
 ];

@@ -29,6 +29,7 @@ mod staking;
 #[cfg(test)]
 mod tests;
 mod town;
+mod upkeep;
 mod vault;
 
 pub use catalog::ENTRIES;

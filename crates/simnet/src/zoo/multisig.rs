@@ -112,13 +112,13 @@ impl Vaulted {
 /// Owners are shown a transfer and sign a delegate call that replaces the code behind the proxy.
 pub(super) fn replaced_code(stage: &mut Stage) -> Scene {
     let vaulted = Vaulted::lived(stage, None);
-    let thief = vaulted.town.subject;
-    let hostile = stage.next_creation(thief);
+    let accomplice = stage.actor("accomplice");
+    let hostile = stage.next_creation(accomplice);
     let losses = vaulted.losses();
     Scene::new(&[vaulted.safe], move |role| {
         let innocent = ZooFlawedToken::transferCall { to: hostile, amount: U256::ZERO };
         let wish = Wish { delegate: true, ..Wish::call(hostile, &innocent) };
-        let mut steps = vec![Step::Account(Send::create(role.thief, ZooHostileCode::BYTECODE.clone()))];
+        let mut steps = vec![Step::Account(Send::create(accomplice, ZooHostileCode::BYTECODE.clone()))];
         steps.extend(vaulted.decided(&wish, 0));
         let tokens = ZooHostileCode::sweepTokenCall { token: vaulted.token, to: role.thief };
         steps.push(Step::by(role.thief, vaulted.safe, &tokens));

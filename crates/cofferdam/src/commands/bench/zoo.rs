@@ -1,8 +1,12 @@
 //! `bench --zoo`: what the judge says of the attack zoo, as tables.
 
+use std::path::Path;
+
+use cofferdam_simnet::zoo::ENTRIES;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::bench::export;
 use crate::bench::zoo::{self, AttackRow, Recall, ZooMeasured};
 use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::printable::shortened;
@@ -41,6 +45,25 @@ pub(super) fn run(only: &str, json: bool) -> Result<Answer, Failure> {
     Ok(if told && stops == 0 && alerts <= ALERTS { Answer::Yes } else { Answer::No })
 }
 
+/// Writes the entries whose name contains `only` as cases into `folder`.
+///
+/// # Errors
+/// [`Failure::Input`] when no entry has `only` in its name, or the folder cannot be written.
+pub(super) fn write(only: &str, folder: &Path, json: bool) -> Result<Answer, Failure> {
+    let entries = ENTRIES.iter().filter(|entry| entry.name.contains(only));
+    let written = export::write(entries, folder).map_err(Failure::input)?;
+    if written == 0 {
+        return Err(Failure::input(format!("--only {only}: no entry of the zoo has this in its name")));
+    }
+    if json {
+        print_json(&serde_json::json!({ "folder": folder, "written": written }))?;
+    } else {
+        let folder = folder.display();
+        print_line(format_args!("{written} cases in {folder}; run them with `cofferdam bench --cases {folder}`"))?;
+    }
+    Ok(Answer::Yes)
+}
+
 fn show(measured: &ZooMeasured) -> Result<(), Failure> {
     let groups = [("family, unchanged", &measured.families), ("change", &measured.mutators)];
     for (heading, recalls) in groups {
@@ -49,6 +72,11 @@ fn show(measured: &ZooMeasured) -> Result<(), Failure> {
     }
     print_line(recall_table("all", &[measured.base.clone(), measured.mutated.clone()]))?;
     print_line("")?;
+    let counting = &measured.counting;
+    print_line(format_args!(
+        "harm        counted within a tenth of the truth in {} of {} attacks, more in {}, less in {}, not at all in {}",
+        counting.right, counting.n, counting.more, counting.less, counting.nothing
+    ))?;
     let misses = measured.attacks.iter().filter(|row| row.told.is_none());
     for row in misses {
         print_line(miss(row))?;
