@@ -3,6 +3,14 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use cofferdam_incident::{Options, Store};
+use cofferdam_types::primitives::B256;
+use cofferdam_types::{
+    Basis, Batch, BlockRef, ChainId, Event, Finding, FindingId, Journal as _, Level, ManualClock, Maturity, ModuleId,
+    Severity, Standing, UnixMillis, Window,
+};
 
 const GOOD: &str = "
 [chain]
@@ -79,6 +87,7 @@ fn what_is_missing_is_bad_input() {
         &["watch", "--config", "gone.toml"],
         &["incident", "list", "gone.db"],
         &["incident", "verify", "gone.db"],
+        &["incident", "close", "gone.db", "2026-11-23-a1b", "--reason", "false alarm"],
         &["record", "--rpc", "ws://127.0.0.1:9", "--from", "5", "--to", "4"],
         &["record", "--rpc", "gopher://127.0.0.1:9/secret", "--from", "4", "--to", "5"],
         &["record", "--rpc", "ws://127.0.0.1:9", "--from", "4", "--to", "5", "--hardfork", "spoon"],
@@ -99,6 +108,46 @@ fn a_node_that_does_not_answer_is_code_3_and_its_address_is_not_told() {
     let ended = cofferdam(folder.path(), &["record", "--rpc", &node, "--from", "1", "--to", "1"]);
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert!(!text(&ended.stderr).contains("secret-key"), "{ended:?}");
+}
+
+#[test]
+fn a_person_closes_an_incident_while_a_guard_holds_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(UnixMillis(1_795_406_706_789)));
+    let options = Options { reserve_mib: 1, ..Options::default() };
+    let guard = Store::open(&folder.path().join("record.db"), ChainId(1), options, clock).unwrap();
+    let module = ModuleId::new("vault").unwrap();
+    let finding = Finding {
+        id: FindingId::new("test", &module, B256::ZERO, b""),
+        detector: "test".into(),
+        maturity: Maturity::Stable,
+        level: Level::Alert,
+        severity: Severity::High,
+        module,
+        transaction: B256::ZERO,
+        summary: "the vault loses money".to_owned(),
+        harm: Vec::new(),
+        evidence: Vec::new(),
+    };
+    let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new() };
+    let found = Event::Found { finding, window: Window::Pending, block: None, standing };
+    let batch = Batch { at: UnixMillis(1_795_406_706_789), events: vec![found], checkpoint: None };
+    let incident = guard.commit(&batch).unwrap().incidents.remove(0).unwrap();
+
+    let close = |name: &str, reason: &str| {
+        cofferdam(folder.path(), &["--json", "incident", "close", "record.db", name, "--reason", reason])
+    };
+    assert_eq!(close(&incident.0, " ").status.code(), Some(2), "nobody closes without a reason");
+    assert_eq!(close("2026-11-23-zzz", "false alarm").status.code(), Some(2));
+    let closed = close(&incident.0, "false alarm, says Ada");
+    assert_eq!((closed.status.code(), json(&closed)["closed_now"].as_bool()), (Some(0), Some(true)), "{closed:?}");
+    let again = close(&incident.0, "false alarm, says Ada");
+    assert_eq!((again.status.code(), json(&again)["closed_now"].as_bool()), (Some(1), Some(false)));
+    let shown = cofferdam(folder.path(), &["incident", "show", "record.db", &incident.0]);
+    assert!(text(&shown.stdout).contains("says Ada"), "{shown:?}");
+    let holds = cofferdam(folder.path(), &["incident", "verify", "record.db"]);
+    assert_eq!(holds.status.code(), Some(0), "{holds:?}");
+    drop(guard);
 }
 
 #[test]

@@ -115,16 +115,25 @@ impl Session {
         haste: Haste,
         work: impl AsyncFn(&mut Appender<'_>) -> Result<T, CommitError>,
     ) -> Result<Written<T>, CommitError> {
-        if !self.limit_lifted {
-            self.reserve.as_mut().ok_or(CommitError::ReadOnly)?.regain();
+        if !self.writes {
+            return Err(CommitError::ReadOnly);
         }
-        let mut missing = !self.reserve.as_ref().ok_or(CommitError::ReadOnly)?.is_held();
+        let Some(reserve) = &mut self.reserve else {
+            // A guest beside the process that holds the record: the space set aside is not for it.
+            let (value, announced) = self.attempt(at, haste, false, &work).await?;
+            return Ok(Written { value, announced, on_reserve: false });
+        };
+        if !self.limit_lifted {
+            reserve.regain();
+        }
+        let mut missing = !reserve.is_held();
         self.shortage_told &= missing;
         let tell = missing && !self.shortage_told;
         let mut outcome = self.attempt(at, haste, tell, &work).await;
         if let Err(CommitError::Sql(error)) = &outcome
             && sql::may_be_full(error)
-            && self.reserve.as_mut().ok_or(CommitError::ReadOnly)?.release()?
+            && let Some(reserve) = &mut self.reserve
+            && reserve.release()?
         {
             tracing::error!(%error, "no space for the record: going on in the space set aside");
             self.lift_limit().await?;

@@ -33,7 +33,9 @@ pub(crate) struct Session {
     pub(crate) chain: ChainId,
     /// How things are to be done.
     pub(crate) options: Options,
-    /// Space set aside; `None` when opened for reading.
+    /// Whether it may be written at all.
+    pub(crate) writes: bool,
+    /// Space set aside; only the process that holds the record has it.
     pub(crate) reserve: Option<Reserve>,
     /// Whether people were told that the reserve is gone.
     pub(crate) shortage_told: bool,
@@ -67,7 +69,44 @@ impl Session {
             tracing::error!(%error, "no space can be set aside for the record: free some");
         }
         let reserve = Some(reserve);
-        Ok(Self { connection, chain, options, reserve, shortage_told: false, limit_lifted: false, _lock: Some(lock) })
+        Ok(Self {
+            connection,
+            chain,
+            options,
+            writes: true,
+            reserve,
+            shortage_told: false,
+            limit_lifted: false,
+            _lock: Some(lock),
+        })
+    }
+
+    /// For a short change beside the process that holds the record: SQLite lets one of them write at a time, and every
+    /// write begins with the end of the chain as it then is. The space set aside stays the other's.
+    async fn beside(path: &Path) -> Result<Self, OpenError> {
+        if inspect::inspect(path).await? == Found::Fresh {
+            return Err(OpenError::Nothing { path: path.to_owned() });
+        }
+        let sqlite = |error: sqlx::Error| OpenError::sqlite(path, &error);
+        let mut connection = writing(path).create_if_missing(false).connect().await.map_err(sqlite)?;
+        let chain = inspect::stored_chain(&mut connection).await.map_err(sqlite)?;
+        sqlx::raw_sql("BEGIN").execute(&mut connection).await.map_err(sqlite)?;
+        let fits = check_tail(path, &mut connection).await;
+        sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.map_err(sqlite)?;
+        fits.map(|()| Self::without_reserve(connection, chain, true))
+    }
+
+    fn without_reserve(connection: SqliteConnection, chain: ChainId, writes: bool) -> Self {
+        Self {
+            connection,
+            chain,
+            options: Options::default(),
+            writes,
+            reserve: None,
+            shortage_told: false,
+            limit_lifted: false,
+            _lock: None,
+        }
     }
 
     async fn read(path: &Path) -> Result<Self, OpenError> {
@@ -77,15 +116,7 @@ impl Session {
         let sqlite = |error: sqlx::Error| OpenError::sqlite(path, &error);
         let mut connection = inspect::reading(path).connect().await.map_err(sqlite)?;
         let chain = inspect::stored_chain(&mut connection).await.map_err(sqlite)?;
-        Ok(Self {
-            connection,
-            chain,
-            options: Options::default(),
-            reserve: None,
-            shortage_told: false,
-            limit_lifted: false,
-            _lock: None,
-        })
+        Ok(Self::without_reserve(connection, chain, false))
     }
 
     /// Lets the database grow without the configured bound: the space set aside has been given up.
@@ -133,6 +164,15 @@ impl SessionThread {
     pub(crate) fn read(path: &Path) -> Result<Self, OpenError> {
         let path = path.to_owned();
         Self::start(path.clone(), async move || Session::read(&path).await)
+    }
+
+    /// Opens the record at `path` for a change beside the process that holds it.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(crate) fn beside(path: &Path) -> Result<Self, OpenError> {
+        let path = path.to_owned();
+        Self::start(path.clone(), async move || Session::beside(&path).await)
     }
 
     fn start(

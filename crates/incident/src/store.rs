@@ -56,6 +56,15 @@ impl Store {
         Ok(Self { thread: SessionThread::read(path)?, clock, news: watch::Sender::new(()) })
     }
 
+    /// Opens an existing record for a person's decision, also while another process holds and writes it. Not for a
+    /// guard: what is said here is carried to the receivers by the process that holds the record, at its next look.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_beside(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Ok(Self { thread: SessionThread::beside(path)?, clock, news: watch::Sender::new(()) })
+    }
+
     /// The chain that the record belongs to.
     ///
     /// # Errors

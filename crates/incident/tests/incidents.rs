@@ -4,7 +4,9 @@
 
 mod support;
 
-use cofferdam_incident::{ChangeError, is_legal};
+use std::sync::Arc;
+
+use cofferdam_incident::{ChangeError, Store, is_legal};
 use cofferdam_types::primitives::{B256, U256};
 use cofferdam_types::{
     Asset, Batch, BlockNumber, BlockRef, Clock, Event, IncidentId, IncidentState, Journal, Level, OperatorAlert,
@@ -243,4 +245,38 @@ proptest! {
         prop_assert_eq!(once.store.incidents().unwrap(), twice.store.incidents().unwrap());
         prop_assert_eq!(strip(&once), strip(&twice));
     }
+}
+
+#[test]
+fn a_person_closes_an_incident_while_a_guard_holds_the_record_and_one_chain_holds_both() {
+    let desk = Desk::new();
+    let incident = desk.put(mined(finding(Level::Stop, "vault", tx(1)), block(1))).unwrap();
+    let shared: Arc<dyn Clock> = desk.clock.clone();
+    let guest = Store::open_beside(&desk.path(), shared).unwrap();
+    // Both write in turn, each on top of what the other wrote last.
+    guest.change_state(&incident, IncidentState::Closed, "false alarm, says Ada").unwrap();
+    let second = desk.put(mined(finding(Level::Alert, "vault", tx(2)), block(2))).unwrap();
+    guest.change_state(&second, IncidentState::Closed, "the same").unwrap();
+    assert_eq!((desk.state(&incident), desk.state(&second)), (IncidentState::Closed, IncidentState::Closed));
+    assert_ne!(incident, second, "what was closed by a person is not opened again by the next finding");
+    let refused = guest.change_state(&incident, IncidentState::Closed, "again").unwrap_err();
+    assert!(refused.to_string().contains("closed"), "{refused}");
+
+    // At the same moment, many times.
+    let incidents: Vec<_> = (10..30_u8)
+        .map(|byte| desk.put(mined(finding(Level::Alert, &format!("module-{byte}"), tx(byte)), block(byte))).unwrap())
+        .collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for incident in &incidents {
+                guest.change_state(incident, IncidentState::Closed, "in a hurry").unwrap();
+            }
+        });
+        for byte in 30..60 {
+            desk.put(mined(finding(Level::Alert, "other", tx(byte)), block(byte)));
+        }
+    });
+    drop(guest);
+    let (_folder, path) = desk.close();
+    cofferdam_incident::verify(&path, None).unwrap();
 }

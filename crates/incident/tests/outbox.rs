@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_incident::{DeliveryOptions, Outbox, OutboxError, Receiver, Secret, Store};
 use cofferdam_types::primitives::B256;
-use cofferdam_types::{Clock as _, Event, Level, OperatorAlert, PlanId};
+use cofferdam_types::{Clock as _, Event, IncidentState, Level, OperatorAlert, PlanId};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
@@ -121,6 +121,7 @@ impl Working {
         let quick = DeliveryOptions {
             first_retry: Duration::from_millis(1),
             longest_retry: Duration::from_millis(4),
+            look_again: Duration::from_millis(5),
             ..DeliveryOptions::default()
         };
         let outbox = Outbox::new(Arc::clone(store), receivers, quick).unwrap();
@@ -167,6 +168,19 @@ async fn a_receiver_that_fails_for_a_while_gets_everything_in_order_and_twice_on
     let sequences: Vec<_> = delivered.iter().map(|arrival| arrival.json()["data"]["sequence"].as_u64()).collect();
     assert!(sequences.is_sorted(), "{sequences:?}");
     assert_eq!(bodies.len(), 6);
+}
+
+#[tokio::test]
+async fn what_a_person_did_beside_the_guard_is_told_too() {
+    let desk = Desk::new();
+    let mut hook = Hook::start("first", |_| Some(200)).await;
+    let incident = desk.put(alert(1)).unwrap();
+    let working = Working::start(&desk.store, vec![hook.receiver.clone()]);
+    let guest = Store::open_beside(&desk.path(), desk.clock.clone()).unwrap();
+    guest.change_state(&incident, IncidentState::Closed, "false alarm").unwrap();
+    let arrivals = hook.until(|arrival| arrival.kind() == "incident.closed").await;
+    working.stop().await;
+    assert_eq!(arrivals.len(), 2);
 }
 
 #[tokio::test]

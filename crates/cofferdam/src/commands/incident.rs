@@ -1,13 +1,14 @@
-//! `incident`: reads the record, writes bundles, and checks both offline.
+//! `incident`: reads the record, writes bundles, checks both offline, and takes a person's word that it is over.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use cofferdam_incident::{Store, Summary, Timeline, verify};
+use cofferdam_incident::{ChangeError, Store, Summary, Timeline, Verified, verify};
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{IncidentId, IncidentState, ModuleId};
 use comfy_table::{Table, presets};
+use serde::Serialize;
 
 use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::printable::{printable, shortened, utc, without_long_hashes, wrapped};
@@ -34,6 +35,16 @@ enum Command {
         /// Its name, as `list` shows it.
         incident: String,
     },
+    /// Closes an incident: a person says that nothing is left to do. Also while `watch` runs, which tells it to people.
+    Close {
+        /// The record.
+        database: PathBuf,
+        /// Its name, as `list` shows it.
+        incident: String,
+        /// Why, and who says so: it stands on the record for ever.
+        #[arg(long)]
+        reason: String,
+    },
     /// Writes a bundle, JSON lines that `verify` can check anywhere, to standard output.
     Export {
         /// The record.
@@ -51,10 +62,18 @@ enum Command {
     },
 }
 
+/// A record that holds, as JSON: the same first word as one that does not.
+#[derive(Serialize)]
+struct Holds {
+    holds: bool,
+    #[serde(flatten)]
+    verified: Verified,
+}
+
 /// Columns of the text of an event.
 const TEXT: usize = 72;
 
-/// Runs the command. `verify` answers "no" when the record does not hold.
+/// Runs the command. `verify` answers "no" when the record does not hold, `close` when the incident is closed already.
 ///
 /// # Errors
 /// [`Failure::Input`] when there is no such record or incident.
@@ -71,8 +90,7 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
         }
         Command::Show { database, incident } => {
             let timeline = open(database)?.incident(&IncidentId(incident.clone())).map_err(Failure::outside)?;
-            let timeline = timeline
-                .ok_or_else(|| Failure::input(format!("there is no incident `{}`", shortened(incident, 60))))?;
+            let timeline = timeline.ok_or_else(|| unknown(incident))?;
             if json {
                 print_json(&timeline)?
             } else {
@@ -80,14 +98,20 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             }
             Ok(Answer::Yes)
         }
+        Command::Close { database, incident, reason } => close(database, incident, reason, json),
         Command::Export { database, incident } => {
-            let incident = incident.clone().map(IncidentId);
-            let lines = open(database)?.export(incident.as_ref()).map_err(Failure::input)?;
+            let (store, incident) = (open(database)?, incident.clone().map(IncidentId));
+            if let Some(incident) = &incident
+                && store.incident(incident).map_err(Failure::outside)?.is_none()
+            {
+                return Err(unknown(&incident.0));
+            }
+            let lines = store.export(incident.as_ref()).map_err(Failure::outside)?;
             lines.iter().try_for_each(print_line)?;
             Ok(Answer::Yes)
         }
         Command::Verify { path, noted } => match verify(path, *noted) {
-            Ok(verified) if json => print_json(&verified).map(|()| Answer::Yes),
+            Ok(verified) if json => print_json(&Holds { holds: true, verified }).map(|()| Answer::Yes),
             Ok(verified) => {
                 let (included, events) = (verified.included, verified.events);
                 let head = verified.head;
@@ -107,7 +131,35 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     }
 }
 
-fn open(database: &std::path::Path) -> Result<Store, Failure> {
+fn close(database: &Path, incident: &str, reason: &str, json: bool) -> Result<Answer, Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::input("--reason must not be empty"));
+    }
+    let store = Store::open_beside(database, Arc::new(SystemClock::start())).map_err(Failure::input)?;
+    let id = IncidentId(incident.to_owned());
+    let answer = match store.change_state(&id, IncidentState::Closed, reason) {
+        Ok(()) => Answer::Yes,
+        Err(ChangeError::Illegal(_)) => Answer::No,
+        Err(ChangeError::NoIncident(_)) => {
+            return Err(Failure::input(format!("there is no incident `{}`", shortened(incident, 60))));
+        }
+        Err(error) => return Err(Failure::outside(error)),
+    };
+    let closed = matches!(answer, Answer::Yes);
+    if json {
+        print_json(&serde_json::json!({ "incident": incident, "closed_now": closed }))?;
+    } else {
+        let word = if closed { "is closed" } else { "was closed already" };
+        print_line(format_args!("{} {word}", printable(incident)))?;
+    }
+    Ok(answer)
+}
+
+fn unknown(incident: &str) -> Failure {
+    Failure::input(format!("there is no incident `{}`", shortened(incident, 60)))
+}
+
+fn open(database: &Path) -> Result<Store, Failure> {
     Store::open_read_only(database, Arc::new(SystemClock::start())).map_err(Failure::input)
 }
 

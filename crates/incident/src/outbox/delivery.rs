@@ -1,6 +1,7 @@
 //! Carries messages to their receivers, each on a task of its own so that a dead one holds up nobody else.
 //!
-//! New messages go out at once: the task is woken by the commit, it does not poll.
+//! New messages go out at once: the task is woken by the commit. It looks by itself only for what another process wrote
+//! into the record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct DeliveryOptions {
     pub longest_retry: Duration,
     /// How long one attempt may take.
     pub attempt_timeout: Duration,
+    /// How often is looked for what another process wrote: a person who closed an incident beside the guard.
+    pub look_again: Duration,
     /// The operator is told about a message that is older than this and has not arrived.
     pub undelivered_after: Duration,
 }
@@ -34,6 +37,7 @@ impl Default for DeliveryOptions {
             first_retry: Duration::from_millis(500),
             longest_retry: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(10),
+            look_again: Duration::from_secs(2),
             undelivered_after: Duration::from_secs(120),
         }
     }
@@ -123,7 +127,7 @@ impl Carrier {
             match self.forward().await {
                 Ok(Step::Idle) => {
                     failures = 0;
-                    if news.changed().await.is_err() {
+                    if let Ok(Err(_)) = tokio::time::timeout(self.options.look_again, news.changed()).await {
                         return;
                     }
                 }
