@@ -2,7 +2,7 @@
 //! hashes by subscription and the bodies on request, or the whole pool again and again.
 //!
 //! A subscription tells of what comes; what came before it, while this process was away or the connection was, is read
-//! from the pool once.
+//! from the pool, and so is now and then what an announcement that got lost was about.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::read_pool;
+use super::{MempoolOptions, read_pool};
 use crate::endpoint::{Endpoint, Notice, Subscription};
 use crate::error::RequestError;
 use crate::fetch;
@@ -40,10 +40,10 @@ pub(super) struct Feeds {
 }
 
 impl Feeds {
-    pub(super) fn start(node: &Node, sender: &mpsc::Sender<Seen>, poll: Duration) -> Self {
+    pub(super) fn start(node: &Node, sender: &mpsc::Sender<Seen>, options: MempoolOptions) -> Self {
         let mut tasks = JoinSet::new();
         for endpoint in node.endpoints() {
-            tasks.spawn(feed(node.clone(), endpoint.clone(), sender.clone(), poll));
+            tasks.spawn(feed(node.clone(), endpoint.clone(), sender.clone(), options));
         }
         Self { _tasks: tasks }
     }
@@ -52,15 +52,17 @@ impl Feeds {
 /// The consumer is gone.
 struct Closed;
 
-async fn feed(node: Node, endpoint: Endpoint, sender: mpsc::Sender<Seen>, poll: Duration) {
+async fn feed(node: Node, endpoint: Endpoint, sender: mpsc::Sender<Seen>, options: MempoolOptions) {
     loop {
         let ended = match subscribe(&endpoint).await {
             Ok(subscription) => {
-                let listening = listen(&node, &endpoint, subscription, &sender);
-                tokio::join!(listening, read_once(&node, &endpoint, &sender)).0
+                tokio::select! {
+                    ended = listen(&node, &endpoint, subscription, &sender) => ended,
+                    ended = glance(&node, &endpoint, &sender, options.glance_interval) => ended,
+                }
             }
             Err(error) if error.is_unsupported() || error.is_bad_params() => {
-                poll_pool(&node, &endpoint, &sender, poll).await
+                poll_pool(&node, &endpoint, &sender, options.poll_interval).await
             }
             Err(error) => {
                 node.did_badly(&endpoint, &error);
@@ -82,20 +84,27 @@ async fn subscribe(endpoint: &Endpoint) -> Result<Subscription, RequestError> {
     }
 }
 
-/// What waits already. An endpoint that does not show its pool has told what it can.
-async fn read_once(node: &Node, endpoint: &Endpoint, sender: &mpsc::Sender<Seen>) {
-    match read_pool(endpoint).await {
-        Ok((pending, _)) => {
-            for transaction in pending {
-                if sender.send(Seen::Standing(Box::new(transaction))).await.is_err() {
-                    return;
+/// What waits, again and again beside the announcements. An endpoint that does not show its pool has told what it can.
+async fn glance(
+    node: &Node,
+    endpoint: &Endpoint,
+    sender: &mpsc::Sender<Seen>,
+    interval: Duration,
+) -> Result<(), Closed> {
+    loop {
+        match read_pool(endpoint).await {
+            Ok((pending, _)) => {
+                for transaction in pending {
+                    sender.send(Seen::Standing(Box::new(transaction))).await.map_err(|_| Closed)?;
                 }
             }
+            Err(error) if error.is_unsupported() => {
+                tracing::info!(endpoint = endpoint.name(), "endpoint shows only what is announced from now on");
+                return std::future::pending().await;
+            }
+            Err(error) => node.did_badly(endpoint, &error),
         }
-        Err(error) if error.is_unsupported() => {
-            tracing::info!(endpoint = endpoint.name(), "endpoint does not show what was pending before");
-        }
-        Err(error) => node.did_badly(endpoint, &error),
+        sleep(interval).await;
     }
 }
 

@@ -39,13 +39,20 @@ pub struct MempoolOptions {
     pub limit: usize,
     /// The longest pause between two readings of `txpool_content` where there are no subscriptions.
     pub poll_interval: Duration,
+    /// How often `txpool_content` is read beside a subscription, whose announcements may get lost.
+    pub glance_interval: Duration,
     /// How often the oldest transactions are asked for, to notice that nobody has them any more.
     pub sweep_interval: Duration,
 }
 
 impl Default for MempoolOptions {
     fn default() -> Self {
-        Self { limit: 20_000, poll_interval: Duration::from_millis(200), sweep_interval: Duration::from_secs(12) }
+        Self {
+            limit: 20_000,
+            poll_interval: Duration::from_millis(200),
+            glance_interval: Duration::from_secs(12),
+            sweep_interval: Duration::from_secs(12),
+        }
     }
 }
 
@@ -91,7 +98,7 @@ impl Mempool {
     pub async fn next(&mut self) -> PendingUpdate {
         if self.feeds.is_none() {
             let (sender, receiver) = mpsc::channel(CHANNEL);
-            self.feeds = Some((Feeds::start(&self.node, &sender, self.options.poll_interval), receiver));
+            self.feeds = Some((Feeds::start(&self.node, &sender, self.options), receiver));
         }
         loop {
             if let Some(update) = self.ready.pop_front() {
