@@ -115,8 +115,10 @@ impl Guard {
                 let reason = "the block left the canonical chain".to_owned();
                 events.push(Event::Withdrawn { finding, block: Some(*block), reason });
             }
+            events.extend(self.told_before(*block));
         }
         self.commit(events, None)?;
+        self.forget_told(dropped);
         for block in dropped {
             self.judge.retract(*block);
             self.losses.retract(*block);

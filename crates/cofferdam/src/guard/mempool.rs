@@ -4,16 +4,19 @@
 //! A transaction whose sender has others pending with lower nonces is executed after those. The set is bounded; what
 //! is left out is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use cofferdam_types::primitives::{Address, B256};
 use cofferdam_types::{
-    Block, Event, Execution, FindingId, Outcome, PendingTx, PendingUpdate, Transaction, Verdict, Watchlist,
+    Block, BlockRef, Event, Execution, FindingId, Outcome, PendingTx, PendingUpdate, Transaction, Verdict, Watchlist,
 };
 
 use super::blocks::found;
 use super::{Guard, GuardError, Happening, is_recorded, is_stop, observe};
+
+/// Blocks for which is remembered what was told of their transactions while those waited.
+const TOLD_BLOCKS: usize = 256;
 
 /// How much of the mempool is kept.
 #[derive(Clone, Copy, Debug)]
@@ -36,17 +39,21 @@ struct Kept {
     transaction: Arc<Transaction>,
     /// Whether it touched a protected module, or could not run: worth another look on the next head.
     concerns_us: bool,
+    /// Whether it could run when it was tried last; with a nonce missing below it, it cannot.
+    ran: bool,
 }
 
 pub(super) struct PendingSet {
     options: MempoolOptions,
     by_hash: HashMap<B256, Kept>,
     by_sender: HashMap<Address, BTreeMap<u64, B256>>,
+    /// What was told of transactions while they waited, by the block that mined them; oldest first.
+    told: VecDeque<(BlockRef, Vec<FindingId>)>,
 }
 
 impl PendingSet {
     pub(super) fn new(options: MempoolOptions) -> Self {
-        Self { options, by_hash: HashMap::new(), by_sender: HashMap::new() }
+        Self { options, by_hash: HashMap::new(), by_sender: HashMap::new(), told: VecDeque::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,7 +65,7 @@ impl PendingSet {
             metrics::counter!("cofferdam_pending_left_out_total").increment(1);
             return;
         }
-        let kept = Kept { transaction: transaction.clone(), concerns_us: false };
+        let kept = Kept { transaction: transaction.clone(), concerns_us: false, ran: false };
         self.by_hash.insert(transaction.hash, kept);
         self.by_sender.entry(transaction.from).or_default().insert(transaction.nonce, transaction.hash);
     }
@@ -86,6 +93,19 @@ impl PendingSet {
             .collect();
         let surplus = lower.len().saturating_sub(self.options.most_earlier);
         lower.into_iter().skip(surplus).collect()
+    }
+
+    /// Whether `transaction` could run when it was tried last.
+    fn ran(&self, transaction: &Transaction) -> bool {
+        self.by_hash.get(&transaction.hash).is_some_and(|kept| kept.ran)
+    }
+
+    /// Transactions of the same sender that waited for `transaction`, lowest nonce first, and could not run without it.
+    fn waiting_for(&self, transaction: &Transaction) -> Vec<Arc<Transaction>> {
+        let Some(nonces) = self.by_sender.get(&transaction.from) else { return Vec::new() };
+        let higher = nonces.range(transaction.nonce.saturating_add(1)..);
+        let kept = higher.filter_map(|(_, hash)| self.by_hash.get(hash)).take(self.options.most_earlier);
+        kept.filter(|kept| !kept.ran).map(|kept| kept.transaction.clone()).collect()
     }
 
     /// Worth another look, highest fee first: those are mined first.
@@ -134,7 +154,14 @@ impl Guard {
         let start = self.clock.monotonic_micros();
         self.pending.insert(&new.transaction);
         metrics::counter!("cofferdam_pending_total").increment(1);
-        self.judge_pending(&new.transaction, start).await
+        let mut happenings = self.judge_pending(&new.transaction, start).await?;
+        // Whoever announces the attack first and the nonce below it last must not go unseen.
+        if self.pending.ran(&new.transaction) {
+            for waiting in self.pending.waiting_for(&new.transaction) {
+                happenings.extend(self.judge_pending(&waiting, start).await?);
+            }
+        }
+        Ok(happenings)
     }
 
     async fn judge_pending(
@@ -149,6 +176,7 @@ impl Guard {
         observe("decision", micros);
         if let Some(kept) = self.pending.by_hash.get_mut(&transaction.hash) {
             kept.concerns_us = concerns(&executed, &self.watch);
+            kept.ran = !matches!(executed.effects.outcome, Outcome::Invalid(_));
         }
         if !is_recorded(&verdict) {
             return Ok(Vec::new());
@@ -199,10 +227,34 @@ impl Guard {
 
     /// Mined transactions are pending no more; their findings stand in the block now.
     pub(super) fn forget_mined(&mut self, block: &Block) {
+        let mut told = Vec::new();
         for transaction in &block.transactions {
             self.pending.remove(transaction.hash);
-            self.noted.remove(&transaction.hash);
+            told.extend(self.noted.remove(&transaction.hash).unwrap_or_default());
         }
+        if told.is_empty() {
+            return;
+        }
+        self.pending.told.push_back((block.header.block_ref(), told));
+        if self.pending.told.len() > TOLD_BLOCKS {
+            self.pending.told.pop_front();
+        }
+    }
+
+    /// What was told of the transactions of `block` while they waited. When it left the chain that is true no more: one
+    /// that waits again is told again.
+    pub(super) fn told_before(&self, block: BlockRef) -> Vec<Event> {
+        let of_block = self.pending.told.iter().filter(|(mined_by, _)| *mined_by == block);
+        let reason = "the block that had mined it left the canonical chain".to_owned();
+        of_block
+            .flat_map(|(_, findings)| findings)
+            .map(|finding| Event::Withdrawn { finding: *finding, block: None, reason: reason.clone() })
+            .collect()
+    }
+
+    /// Forgets what [`Self::told_before`] gave, once it is on the record.
+    pub(super) fn forget_told(&mut self, blocks: &[BlockRef]) {
+        self.pending.told.retain(|(mined_by, _)| !blocks.contains(mined_by));
     }
 }
 

@@ -318,8 +318,17 @@ impl Bed {
     pub(super) fn sign(&self, actor: &Actor, to: Address, signature: &str, wei: u128) -> Signed {
         let data = if signature.is_empty() { Bytes::new() } else { input(signature) };
         let call = Call { to: Some(to), value: U256::from(wei), data, gas_limit: 300_000, tip: 2 * GWEI };
-        let nonce = self.net.account(actor.address()).nonce;
-        actor.sign(&call, Ticket { chain_id: CHAIN, nonce, base_fee: self.net.next_base_fee() })
+        self.sign_with(actor, &call, self.net.account(actor.address()).nonce)
+    }
+
+    /// Signs a plain call of `to` with the nonce after that of `before`.
+    pub(super) fn sign_after(&self, before: &Signed, actor: &Actor, to: Address) -> Signed {
+        let call = Call { to: Some(to), value: U256::ZERO, data: Bytes::new(), gas_limit: 300_000, tip: 2 * GWEI };
+        self.sign_with(actor, &call, before.transaction.nonce + 1)
+    }
+
+    fn sign_with(&self, actor: &Actor, call: &Call, nonce: u64) -> Signed {
+        actor.sign(call, Ticket { chain_id: CHAIN, nonce, base_fee: self.net.next_base_fee() })
     }
 
     /// The same, mined in a block of its own, past the mempool.

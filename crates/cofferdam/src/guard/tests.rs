@@ -6,11 +6,12 @@
 use std::sync::atomic::Ordering;
 
 use cofferdam_respond::{Limits, Progress, Reply};
+use cofferdam_simnet::{Orphans, ReorgKind};
 use cofferdam_types::primitives::U256;
 use cofferdam_types::{Event, OperatorAlert, PlanStep};
 
 use super::Happening;
-use super::testbed::{Bed, ETHER, HOARD, LIMITS, VAULT};
+use super::testbed::{Bed, CAT, ETHER, HOARD, LIMITS, VAULT};
 
 fn replies(happenings: &[Happening]) -> Vec<Reply> {
     let response = |happening: &Happening| match happening {
@@ -93,6 +94,38 @@ async fn a_pending_attack_is_tried_on_the_newest_head_while_old_blocks_are_caugh
     assert!(bed.show(&attack).await.unwrap().is_empty(), "paused on the newest head: it does nothing");
     bed.follow().await;
     assert!(bed.show(&attack).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_while_it_waited_leaves_with_the_block_that_mined_it_and_is_told_again_when_it_waits_again() {
+    let mut bed = Bed::new().await;
+    let attack = bed.sign(&bed.thief, CAT, "", 0);
+    bed.show(&attack).await.unwrap();
+    bed.net.submit_private(&attack.raw).unwrap();
+    bed.mine(1);
+    bed.follow().await;
+    let told = |bed: &Bed| bed.diary.found().iter().map(|(_, block)| block.is_some()).collect::<Vec<_>>();
+    assert_eq!(told(&bed), [false, true]);
+
+    bed.net.reorg(1, &ReorgKind::Empty(Orphans::Forget)).unwrap();
+    bed.mine(1);
+    bed.follow().await;
+    let withdrawn =
+        |event: Event| if let Event::Withdrawn { block, .. } = event { Some(block.is_some()) } else { None };
+    let withdrawn: Vec<_> = bed.diary.events().into_iter().filter_map(withdrawn).collect();
+    assert_eq!(withdrawn, [true, false], "the finding in the block, and the one about what waited");
+    bed.show(&attack).await.unwrap();
+    assert_eq!(told(&bed), [false, true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pending_attack_that_was_announced_before_the_nonce_below_it_is_told_once_that_comes() {
+    let mut bed = Bed::new().await;
+    let harmless = bed.sign(&bed.thief, VAULT, "", 0);
+    let attack = bed.sign_after(&harmless, &bed.thief, CAT);
+    assert!(bed.show(&attack).await.unwrap().is_empty(), "a nonce is missing");
+    bed.show(&harmless).await.unwrap();
+    assert_eq!(bed.diary.found(), [(attack.transaction.hash, None)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
