@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use cofferdam_types::{
-    Basis, BlockRef, CallKind, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Verdict, Watchlist,
+    Basis, BlockRef, CallKind, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Newborn, Verdict, Watchlist,
 };
 
 use crate::{
     Detector, Habit, History, Seen, Settings, SettingsError,
-    catalog::{self, authority_change, invariant},
+    catalog::{self, authority_change, invariant, repeat},
     settings::{Allowed, ModuleSettings},
 };
 
@@ -225,12 +225,22 @@ impl Judge for Detection {
         Verdict { findings, standing: execution.standing.clone() }
     }
 
+    fn judge_newborn(&self, newborn: &Newborn) -> Verdict {
+        newborns::judge(self, newborn)
+    }
+
     fn record(&mut self, execution: &Execution) {
         let touched = self.touched(execution);
         self.history.open_block(&execution.block);
+        let verdict = touched.iter().next().map(|_| self.judge(execution));
+        let flagged = verdict.as_ref().and_then(Verdict::level) > Some(Level::Notice);
         for index in touched.iter() {
             let Some(learnt) = self.seen(execution, index).map(|seen| Learnt::from(&seen)) else { continue };
-            learnt.keep(index, &mut self.history);
+            learnt.keep(index, flagged, &mut self.history);
+        }
+        let hostile = verdict.as_ref().is_some_and(repeat::is_hostile);
+        for suspect in repeat::implicated(execution, &self.watch, &self.history, hostile) {
+            self.history.add_suspect(suspect);
         }
     }
 
@@ -238,6 +248,8 @@ impl Judge for Detection {
         self.history.retract(block);
     }
 }
+
+mod newborns;
 
 /// What one execution teaches about one module.
 struct Learnt {
@@ -282,11 +294,12 @@ impl From<&Seen<'_>> for Learnt {
 }
 
 impl Learnt {
-    fn keep(self, module: u32, history: &mut History) {
+    /// What was flagged is counted and never becomes a habit: otherwise an attack could be rehearsed.
+    fn keep(self, module: u32, flagged: bool, history: &mut History) {
         for (asset, net, one_sided) in self.flows {
             history.add_flow(module, asset, net, one_sided);
         }
-        for habit in self.habits {
+        for habit in self.habits.into_iter().filter(|_| !flagged) {
             history.add_habit(module, habit);
         }
         if self.authority_changed {

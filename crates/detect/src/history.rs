@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use alloy_primitives::{
-    Address, U256,
+    Address, B256, U256,
     map::{Entry, HashMap},
 };
 use cofferdam_types::{Asset, BlockRef, Header, Selector, Signed};
@@ -26,6 +26,15 @@ pub enum Habit {
     ActorSlot(Address, U256),
     /// The module runs the code of this account by delegate calls.
     Runs(Address),
+}
+
+/// Something by which whoever attacked once is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Suspect {
+    /// An account that acted.
+    Account(Address),
+    /// Keccak of code that it ran.
+    Code(B256),
 }
 
 /// What moved within a window.
@@ -48,6 +57,10 @@ pub struct History {
     habits_of: HashMap<u32, u32>,
     runs: HashMap<Address, Vec<u32>>,
     authority_changes: HashMap<u32, Vec<u64>>,
+    /// When each account last took part in something that was flagged.
+    suspects: HashMap<Suspect, Vec<u64>>,
+    /// Time and suspects of blocks that can no longer be retracted, as long as suspicion lasts.
+    settled_suspects: VecDeque<(u64, Vec<Suspect>)>,
     /// Blocks that can be retracted, oldest first.
     blocks: VecDeque<Journal>,
     /// Time and series of blocks that cannot, as long as a window may reach them.
@@ -62,6 +75,7 @@ struct Journal {
     series: Vec<(u32, Asset)>,
     habits: Vec<(u32, Habit)>,
     authority_changes: Vec<u32>,
+    suspects: Vec<Suspect>,
 }
 
 /// Running totals of one asset of one module. A window is the difference of two points, so it costs a binary search.
@@ -98,6 +112,9 @@ impl Totals {
     }
 }
 
+/// Suspects remembered at a time: a stranger who is flagged on purpose cannot fill the memory.
+const MOST_SUSPECTS: usize = 16_384;
+
 /// No real balance reaches 2^192; a forged event may claim more.
 const MOST: U256 = U256::from_limbs([u64::MAX, u64::MAX, u64::MAX, 0]);
 
@@ -128,6 +145,8 @@ impl History {
             habits_of: HashMap::default(),
             runs: HashMap::default(),
             authority_changes: HashMap::default(),
+            suspects: HashMap::default(),
+            settled_suspects: VecDeque::new(),
             blocks: VecDeque::new(),
             settled: VecDeque::new(),
         }
@@ -164,6 +183,17 @@ impl History {
         self.authority_changes.get(&module)?.last().copied()
     }
 
+    /// Whether `suspect` took part in something flagged within the time that suspicion lasts before `now` (Unix seconds).
+    pub fn is_suspect(&self, suspect: Suspect, now: u64) -> bool {
+        let last = self.suspects.get(&suspect).and_then(|times| times.last());
+        last.is_some_and(|last| now <= last.saturating_add(self.settings.suspect_seconds))
+    }
+
+    /// Whether anybody is under suspicion at all.
+    pub fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
     /// Makes `header` the block that the following records belong to. Calling it again for the same block is free.
     pub fn open_block(&mut self, header: &Header) {
         let block = header.block_ref();
@@ -176,6 +206,7 @@ impl History {
             series: Vec::new(),
             habits: Vec::new(),
             authority_changes: Vec::new(),
+            suspects: Vec::new(),
         });
         let keep = usize::try_from(self.settings.reorg_depth_blocks.max(1)).unwrap_or(usize::MAX);
         while self.blocks.len() > keep {
@@ -224,6 +255,17 @@ impl History {
         self.authority_changes.entry(module).or_default().push(open.timestamp);
     }
 
+    /// Notes in the open block that `suspect` took part in something flagged; nothing happens beyond the most that are
+    /// remembered.
+    pub fn add_suspect(&mut self, suspect: Suspect) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        if open.suspects.contains(&suspect) || self.suspects.len() >= MOST_SUSPECTS {
+            return;
+        }
+        open.suspects.push(suspect);
+        self.suspects.entry(suspect).or_default().push(open.timestamp);
+    }
+
     /// Takes back everything that `block` brought. Blocks go newest first; one that was never recorded, or is too old
     /// to be taken back, changes nothing.
     pub fn retract(&mut self, block: BlockRef) {
@@ -252,12 +294,10 @@ impl History {
             }
         }
         for module in journal.authority_changes {
-            if let Entry::Occupied(mut changes) = self.authority_changes.entry(module) {
-                changes.get_mut().pop();
-                if changes.get().is_empty() {
-                    changes.remove();
-                }
-            }
+            pop(&mut self.authority_changes, module);
+        }
+        for suspect in journal.suspects {
+            pop(&mut self.suspects, suspect);
         }
     }
 
@@ -279,6 +319,29 @@ impl History {
                 changes.retain(|at| *at >= oldest.timestamp);
             }
         }
+        if !oldest.suspects.is_empty() {
+            self.settled_suspects.push_back((oldest.timestamp, oldest.suspects));
+        }
+        let suspicion_ends = oldest.timestamp.saturating_sub(self.settings.suspect_seconds);
+        while let Some((timestamp, _)) = self.settled_suspects.front()
+            && *timestamp < suspicion_ends
+        {
+            if let Some((timestamp, suspects)) = self.settled_suspects.pop_front() {
+                self.acquit(suspects, timestamp);
+            }
+        }
+    }
+
+    /// Forgets what was flagged up to `ended` (Unix seconds).
+    fn acquit(&mut self, suspects: Vec<Suspect>, ended: u64) {
+        for suspect in suspects {
+            if let Entry::Occupied(mut times) = self.suspects.entry(suspect) {
+                times.get_mut().retain(|at| *at > ended);
+                if times.get().is_empty() {
+                    times.remove();
+                }
+            }
+        }
     }
 
     /// Drops the points of one series that lie before `horizon`.
@@ -293,6 +356,16 @@ impl History {
         }
         if series.points.is_empty() {
             entry.remove();
+        }
+    }
+}
+
+/// Drops the latest entry of `key`.
+fn pop<K: Copy + Eq + std::hash::Hash>(entries: &mut HashMap<K, Vec<u64>>, key: K) {
+    if let Entry::Occupied(mut times) = entries.entry(key) {
+        times.get_mut().pop();
+        if times.get().is_empty() {
+            times.remove();
         }
     }
 }
@@ -324,6 +397,7 @@ mod tests {
         Habit(u32, u8),
         Runs(u32, u8),
         Authority(u32),
+        Suspect(u8),
     }
 
     fn asset(native: bool, token: u8) -> Asset {
@@ -338,6 +412,7 @@ mod tests {
             (0..3_u32, 0..6_u8).prop_map(|(module, who)| Step::Habit(module, who)),
             (0..3_u32, 0..3_u8).prop_map(|(module, code)| Step::Runs(module, code)),
             (0..3_u32).prop_map(Step::Authority),
+            (0..3_u8).prop_map(Step::Suspect),
         ];
         prop::collection::vec(step, 0..6)
     }
@@ -364,6 +439,7 @@ mod tests {
                 }
                 Step::Runs(module, code) => history.add_habit(*module, Habit::Runs(Address::with_last_byte(*code))),
                 Step::Authority(module) => history.add_authority_change(*module),
+                Step::Suspect(who) => history.add_suspect(Suspect::Account(Address::with_last_byte(*who))),
             }
         }
     }
@@ -387,6 +463,9 @@ mod tests {
             }
             answers.push(format!("{:?}", history.last_authority_change(module)));
         }
+        for who in 0..3 {
+            answers.push(history.is_suspect(Suspect::Account(Address::with_last_byte(who)), now).to_string());
+        }
         for code in 0..3 {
             let mut runners = history.runners_of(Address::with_last_byte(code)).to_vec();
             runners.sort_unstable();
@@ -396,7 +475,12 @@ mod tests {
     }
 
     fn settings(depth: u32) -> HistorySettings {
-        HistorySettings { reorg_depth_blocks: depth, familiar_after_seconds: 30, habits_per_module: 4 }
+        HistorySettings {
+            reorg_depth_blocks: depth,
+            familiar_after_seconds: 30,
+            habits_per_module: 4,
+            suspect_seconds: 40,
+        }
     }
 
     proptest! {
@@ -487,7 +571,9 @@ mod tests {
             history.add_flow(0, token, Signed { negative: false, magnitude: U256::from(1) }, U256::ZERO);
             history.add_habit(0, Habit::Sender(Address::from_word(B256::from(U256::from(number)))));
             history.add_authority_change(0);
+            history.add_suspect(Suspect::Account(Address::from_word(B256::from(U256::from(number)))));
         }
+        assert!(history.suspects.len() < 20 && history.settled_suspects.len() < 20);
         assert!(history.series.len() < 20 && history.settled.len() < 20 && history.blocks.len() == 4);
         assert_eq!(history.habits.len(), 4);
         assert!(history.authority_changes[&0].len() < 8);

@@ -31,7 +31,7 @@ pub use bargain::{Bargain, Taker};
 pub use detection::Detection;
 pub use detector::{Detector, DetectorInfo};
 pub use flows::Flow;
-pub use history::{Habit, History, WindowSum};
+pub use history::{Habit, History, Suspect, WindowSum};
 pub use prices::{Pool, Prices, Worth};
 pub use seen::{Exchange, Seen};
 pub use settings::{Settings, SettingsError};

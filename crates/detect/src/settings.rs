@@ -47,6 +47,12 @@ pub struct ModuleSettings {
     /// When borrowed money counts.
     #[serde(default)]
     pub flash_loan: FlashLoanSettings,
+    /// When somebody flagged before comes back.
+    #[serde(default)]
+    pub repeat: RepeatSettings,
+    /// When a new contract counts.
+    #[serde(default)]
+    pub newborn: NewbornSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,
@@ -68,6 +74,8 @@ impl ModuleSettings {
             supply: SupplySettings::default(),
             prices: PriceSettings::default(),
             flash_loan: FlashLoanSettings::default(),
+            repeat: RepeatSettings::default(),
+            newborn: NewbornSettings::default(),
             authority: AuthoritySettings::default(),
             invariants: Vec::new(),
             allow: Vec::new(),
@@ -198,6 +206,36 @@ impl Default for FlashLoanSettings {
     }
 }
 
+/// When somebody comes back who was flagged shortly before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RepeatSettings {
+    /// A finding when this share of an asset leaves for nothing comparable.
+    pub least_bps: Bps,
+}
+
+impl Default for RepeatSettings {
+    fn default() -> Self {
+        Self { least_bps: share(10) }
+    }
+}
+
+/// When a new contract counts, by what it did when it was tried and by who made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewbornSettings {
+    /// A stop when this share of an asset left for nothing in a call of a stranger's new contract that was tried.
+    pub stop_bps: Bps,
+    /// Whoever made fewer transactions than this is young: with a lender's callback and a protected name, an alert.
+    pub young_transactions: u64,
+}
+
+impl Default for NewbornSettings {
+    fn default() -> Self {
+        Self { stop_bps: share(2_000), young_transactions: 10 }
+    }
+}
+
 /// Who may change owners, roles and code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -299,11 +337,18 @@ pub struct HistorySettings {
     pub familiar_after_seconds: u64,
     /// Habits remembered per module; later ones are not learnt.
     pub habits_per_module: u32,
+    /// How long whoever took part in something flagged is under suspicion, in seconds of block time.
+    pub suspect_seconds: u64,
 }
 
 impl Default for HistorySettings {
     fn default() -> Self {
-        Self { reorg_depth_blocks: 256, familiar_after_seconds: 86_400, habits_per_module: 20_000 }
+        Self {
+            reorg_depth_blocks: 256,
+            familiar_after_seconds: 86_400,
+            habits_per_module: 20_000,
+            suspect_seconds: 86_400,
+        }
     }
 }
 

@@ -9,10 +9,12 @@ pub mod assertion;
 pub mod asset_outflow;
 pub mod authority_change;
 pub mod flash_loan;
+pub mod hostile_contract;
 pub mod invariant;
 pub mod price_manipulation;
 pub mod re_entry;
 pub mod read_only_re_entry;
+pub mod repeat;
 pub mod supply;
 pub mod votes;
 
@@ -29,6 +31,7 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::new(read_only_re_entry::ReadOnlyReEntry),
         Box::new(votes::Votes),
         Box::new(assertion::SolidityAssertions),
+        Box::new(repeat::Repeat),
     ]
 }
 
@@ -36,6 +39,7 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
 pub fn infos() -> Vec<&'static DetectorInfo> {
     let mut infos: Vec<&'static DetectorInfo> = detectors().iter().map(|detector| detector.info()).collect();
     infos.push(invariant::info());
+    infos.push(hostile_contract::info());
     infos
 }
 

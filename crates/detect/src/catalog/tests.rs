@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use super::infos;
 use crate::{
-    settings::{AuthoritySettings, FlashLoanSettings, OutflowSettings, PriceSettings, ReentrySettings, SupplySettings},
+    settings::{
+        AuthoritySettings, FlashLoanSettings, NewbornSettings, OutflowSettings, PriceSettings, ReentrySettings,
+        RepeatSettings, SupplySettings,
+    },
     testbed::Case,
 };
 
@@ -61,9 +64,11 @@ fn defaults_on_the_page_are_those_of_the_code() {
     assert_eq!(of("price-manipulation"), toml::Table::try_from(PriceSettings::default()).unwrap());
     assert_eq!(of("flash-loan"), toml::Table::try_from(FlashLoanSettings::default()).unwrap());
     assert_eq!(of("supply"), toml::Table::try_from(SupplySettings::default()).unwrap());
+    assert_eq!(of("repeat"), toml::Table::try_from(RepeatSettings::default()).unwrap());
     for id in ["allowance", "votes", "read-only-re-entry"] {
         assert!(of(id).is_empty(), "{id}");
     }
+    assert_eq!(of("hostile-contract"), toml::Table::try_from(NewbornSettings::default()).unwrap());
     assert!(of("invariant").is_empty());
 }
 

@@ -1,0 +1,132 @@
+//! The window between: an attack that was flagged goes on, in more transactions, from the same hands or the same code.
+//!
+//! Hands are the sender, contracts that came into being for him, and an entry contract that nobody else used before;
+//! code is known again by its hash. Once somebody is under suspicion, a much smaller loss is enough.
+
+use std::sync::LazyLock;
+
+use alloy_primitives::{Address, KECCAK256_EMPTY};
+use cofferdam_types::{Evidence, Execution, Finding, Level, Severity, Verdict, Watchlist};
+
+use crate::{
+    Detector, DetectorInfo, Exchange, Flow, History, Seen, Suspect,
+    amounts::reaches,
+    catalog::{asset_outflow, authority_change},
+    seen::{Said, percent},
+};
+
+/// The detector's id.
+pub const ID: &str = "repeat";
+
+static INFO: LazyLock<DetectorInfo> = LazyLock::new(|| DetectorInfo::embedded(include_str!("detector.toml")));
+
+/// Suspects that one transaction may add.
+const MOST_IMPLICATED: usize = 64;
+
+/// Recognises those who were flagged before.
+pub struct Repeat;
+
+impl Detector for Repeat {
+    fn info(&self) -> &'static DetectorInfo {
+        &INFO
+    }
+
+    fn inspect(&self, seen: &Seen<'_>, history: &History) -> Vec<Finding> {
+        if !history.has_suspects() {
+            return Vec::new();
+        }
+        let share = seen.settings.repeat.least_bps;
+        let lost = |flow: &&Flow| {
+            !Seen::lost_of_holdings(flow).is_zero()
+                && flow.held.is_none_or(|held| reaches(Seen::lost_of_holdings(flow), held, share))
+                && matches!(seen.exchange(flow), Exchange::Nothing | Exchange::Strange | Exchange::Little)
+                && !seen.is_own_sale(flow)
+        };
+        let Some(flow) = seen.losses().filter(lost).max_by_key(|flow| seen.share_bps(flow)) else { return Vec::new() };
+        let Some((suspect, how)) = suspect(seen, history) else { return Vec::new() };
+        let amount = Seen::lost_of_holdings(flow);
+        let part = seen.share_bps(flow).map_or_else(|| "an unknown share".to_owned(), percent);
+        let said = Said {
+            level: if seen.deals_in(flow.asset) { Level::Stop } else { Level::Alert },
+            severity: Severity::High,
+            summary: format!(
+                "{how} was flagged shortly before, and module {} loses {amount} of {} ({part}) again",
+                seen.module.id, flow.asset
+            ),
+            harm: vec![seen.harm_of(flow, amount)],
+            evidence: vec![
+                Evidence::new("known again by", how),
+                Evidence::new("suspect", suspect),
+                Evidence::new("asset", flow.asset),
+                Evidence::new("lost", format!("{amount} ({part} of what was held)")),
+                Evidence::new("left", seen.exchange(flow).words()),
+                Evidence::new("sender", seen.execution.transaction.from),
+            ],
+        };
+        vec![seen.finding(&INFO, b"", said)]
+    }
+}
+
+/// The first sign by which somebody under suspicion is known again.
+fn suspect(seen: &Seen<'_>, history: &History) -> Option<(String, &'static str)> {
+    let is = |suspect: Suspect| history.is_suspect(suspect, seen.now());
+    let sender = seen.execution.transaction.from;
+    if is(Suspect::Account(sender)) {
+        return Some((sender.to_string(), "the sender"));
+    }
+    let entry = seen.execution.transaction.to.filter(|to| !seen.protected(*to) && is(Suspect::Account(*to)));
+    if let Some(entry) = entry {
+        return Some((entry.to_string(), "the entry contract"));
+    }
+    let code = created(seen.execution).find(|(_, suspect)| is(*suspect));
+    if let Some((contract, _)) = code {
+        return Some((contract.to_string(), "the code of a new contract"));
+    }
+    let receives = seen
+        .effects()
+        .movements
+        .iter()
+        .find(|moved| seen.member(moved.from) && !seen.protected(moved.to) && is(Suspect::Account(moved.to)))?;
+    Some((receives.to.to_string(), "a receiver"))
+}
+
+/// Contracts that came into being, with their code.
+fn created(execution: &Execution) -> impl Iterator<Item = (Address, Suspect)> {
+    let changes = execution.effects.code_changes.iter();
+    changes
+        .filter(|change| change.creator.is_some() && change.new != KECCAK256_EMPTY)
+        .map(|change| (change.address, Suspect::Code(change.new)))
+}
+
+/// Whether a verdict puts people under suspicion: a stop, or an alert on how something was done. That much left, or that
+/// an owner acted, happens to honest people.
+pub(crate) fn is_hostile(verdict: &Verdict) -> bool {
+    let ordinary = [asset_outflow::ID, authority_change::ID, ID];
+    verdict.findings.iter().any(|finding| {
+        finding.level == Level::Stop || finding.level == Level::Alert && !ordinary.contains(&finding.detector.as_ref())
+    })
+}
+
+/// Who falls under suspicion by `execution`: all that acted for the sender when it was `hostile`; what a suspect creates
+/// otherwise.
+pub(crate) fn implicated(execution: &Execution, watch: &Watchlist, history: &History, hostile: bool) -> Vec<Suspect> {
+    let sender = execution.transaction.from;
+    let known = history.has_suspects() && history.is_suspect(Suspect::Account(sender), execution.block.timestamp);
+    if !hostile && !known {
+        return Vec::new();
+    }
+    let mut suspects: Vec<Suspect> = Vec::new();
+    for (contract, code) in created(execution).filter(|(contract, _)| !watch.contains(*contract)) {
+        suspects.extend([Suspect::Account(contract), code]);
+        if suspects.len() >= MOST_IMPLICATED {
+            break;
+        }
+    }
+    if hostile {
+        suspects.push(Suspect::Account(sender));
+    }
+    suspects
+}
+
+#[cfg(test)]
+mod tests;
