@@ -77,8 +77,7 @@ pub(super) fn broken_product(stage: &mut Stage) -> Scene {
 pub(super) fn burnt_reserve(stage: &mut Stage) -> Scene {
     let pair = Pair::flawed(stage, 100_000);
     live(stage, &pair.traffic);
-    let traffic = pair.traffic.clone();
-    let losses = vec![Probe::token(pair.pool, pair.quote)];
+    let (losses, traffic) = (pair.losses(), pair.traffic.clone());
     Scene::new(&[pair.pool], move |role| {
         let stake = whole(1_000);
         let answer = vec![

@@ -10,7 +10,7 @@ use super::plan::{Act, Plan, Step};
 use super::stage::{Probe, Send, Stage};
 use super::staking::Rewards;
 use super::town::{DAY, Town, live};
-use super::vault::Filled;
+use super::vault::{Filled, share_price};
 
 /// Two pools with different prices, made equal by a stranger's new contract with borrowed money.
 pub(super) fn arbitrage(stage: &mut Stage) -> Scene {
@@ -84,6 +84,7 @@ pub(super) fn large_exit(stage: &mut Stage) -> Scene {
         let redeem = ZooVault::redeemCall { shares: whole(189_000), receiver: whale, owner: whale };
         vec![Step::by(whale, vault, &redeem)]
     })
+    .losing(vec![share_price(vault)])
     .among(&traffic)
 }
 
@@ -97,6 +98,7 @@ pub(super) fn migration(stage: &mut Stage) -> Scene {
     Scene::new(&[vault], move |_| {
         movers.iter().map(|mover| Step::by(*mover, vault, &ZooVault::migrateCall { successor })).collect()
     })
+    .losing(vec![share_price(vault)])
     .among(&traffic)
 }
 
@@ -215,6 +217,7 @@ pub(super) fn zap(stage: &mut Stage) -> Scene {
         let acts = vec![Act::flash_loan(filled.town.lender, role.me, filled.asset, whole(40_000))];
         vec![Step::Contract(Plan::new(acts).answering(answer))]
     })
+    .losing(vec![share_price(vault)])
     .among(&traffic)
 }
 

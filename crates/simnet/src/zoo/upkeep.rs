@@ -17,7 +17,7 @@ use super::multisig::{Vaulted, Wish};
 use super::plan::Step;
 use super::stage::{Send, Stage};
 use super::town::{Town, live};
-use super::vault::Filled;
+use super::vault::{Filled, share_price};
 
 /// The manager moves half of a vault to its strategy, as every other day, only more.
 pub(super) fn rebalancing(stage: &mut Stage) -> Scene {
@@ -32,6 +32,7 @@ pub(super) fn rebalancing(stage: &mut Stage) -> Scene {
     Scene::new(&[vault], move |_| {
         vec![Step::by(manager, vault, &ZooVault::investCall { strategy, amount: whole(40_000) })]
     })
+    .losing(vec![share_price(vault)])
     .among(&traffic)
 }
 
