@@ -29,6 +29,7 @@ mod refusal;
 mod reprice;
 mod responder;
 mod resume;
+mod settle;
 mod trial;
 
 #[cfg(test)]

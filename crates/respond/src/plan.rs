@@ -6,6 +6,7 @@
 //! authorised and then forgotten.
 
 mod restore;
+mod steps;
 
 use std::sync::Arc;
 
@@ -393,36 +394,6 @@ pub(crate) enum RaiseError {
     Sign(#[from] SignError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-}
-
-impl Draft {
-    fn step(&self) -> PlanStep {
-        PlanStep::Draft { action: self.lever.close(), against: self.against }
-    }
-}
-
-impl Trial {
-    fn step(&self) -> PlanStep {
-        PlanStep::Simulated {
-            head: self.closable.head(),
-            stops_attack: self.proof == Proof::Stops,
-            gas_used: self.closable.gas_used(),
-            note: self.note.clone(),
-        }
-    }
-}
-
-impl Offer {
-    fn step(&self, from: Address) -> PlanStep {
-        PlanStep::Sent {
-            transaction: self.hash,
-            from,
-            nonce: self.nonce,
-            max_fee_per_gas: self.price.max_fee(),
-            max_priority_fee_per_gas: self.price.priority(),
-            raw: self.raw.clone(),
-        }
-    }
 }
 
 fn sign_offer(
