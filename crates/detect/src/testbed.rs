@@ -17,7 +17,7 @@ use cofferdam_types::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Detection, Settings};
+use crate::{Detection, Settings, catalog::hostile_contract::draft::NewbornDraft};
 
 /// The time of the first block is this, plus what the first transaction waits for.
 const EPOCH_SECONDS: u64 = 1_700_000_000;
@@ -49,7 +49,7 @@ struct ModuleDraft {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TransactionDraft {
+pub(crate) struct TransactionDraft {
     from: Address,
     /// Seconds of block time since the transaction before.
     #[serde(default = "a_block")]
@@ -78,6 +78,9 @@ struct TransactionDraft {
     /// Slots that nobody could tell.
     #[serde(default)]
     missing: Vec<(Address, U256)>,
+    /// A contract that it creates, as it was looked at.
+    #[serde(default)]
+    newborn: Option<NewbornDraft>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -210,8 +213,10 @@ impl Case {
     /// What is found in each transaction, all before it recorded.
     pub(crate) fn findings(&self) -> Vec<Vec<Finding>> {
         let mut detection = self.detection();
-        let judged = self.executions().into_iter().map(|execution| {
-            let findings = detection.judge(&execution).findings;
+        let judged = self.executions().into_iter().zip(&self.transactions).map(|(execution, draft)| {
+            let mut findings = detection.judge(&execution).findings;
+            let newborn = draft.newborn.as_ref().map(|draft| draft.newborn(&execution));
+            findings.extend(newborn.into_iter().flat_map(|newborn| detection.judge_newborn(&newborn).findings));
             detection.record(&execution);
             findings
         });
@@ -253,7 +258,7 @@ pub(crate) fn level(detector: &str, case: Value) -> Option<Level> {
 }
 
 impl TransactionDraft {
-    fn execution(&self, number: u64, timestamp: u64) -> Execution {
+    pub(crate) fn execution(&self, number: u64, timestamp: u64) -> Execution {
         let creates = matches!(self.call.kind, CallKind::Create | CallKind::Create2);
         let transaction = Transaction {
             hash: B256::from(U256::from(number)),

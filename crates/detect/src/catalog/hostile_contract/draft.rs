@@ -35,6 +35,8 @@ impl NewbornDraft {
         let attempt = |draft: &TransactionDraft| {
             let mut execution = draft.execution(creation.block.number.0, creation.block.timestamp);
             (execution.window, execution.index) = (Window::Before, None);
+            let input = execution.effects.calls.first().map(|call| execution.effects.input(call).to_vec());
+            Arc::make_mut(&mut execution.transaction).input = input.unwrap_or_default().into();
             Attempt { earlier: Vec::new(), execution }
         };
         let funded = self.funded_by.clone();
