@@ -1,10 +1,13 @@
 //! What the system knows about a process and about itself: processor time, memory, load.
 
 use std::fs;
-use std::time::Duration;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 use cofferdam_e2e::Program;
 use serde_json::{Value, json};
+
+use crate::sample::Sample;
 
 /// The kernel counts processor time for user space in hundredths of a second on every platform it runs on.
 const TICK: Duration = Duration::from_millis(10);
@@ -52,6 +55,22 @@ pub(crate) fn load() -> Value {
     let load: f64 = text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN);
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     json!({ "one_minute": load, "cores": cores })
+}
+
+/// How long this disk takes to keep a page: what every durable step of the record waits for, once or more often.
+///
+/// # Panics
+/// When the folder for temporary files, in which the records lie too, cannot be written.
+pub(crate) fn disk_sync() -> Sample {
+    let mut file = tempfile::tempfile().expect("there is room for a file");
+    let mut sample = Sample::default();
+    for _ in 0..200 {
+        file.write_all(&[7; 4_096]).expect("there is room for a page");
+        let before = Instant::now();
+        file.sync_data().expect("the disk can be waited for");
+        sample.add(before.elapsed());
+    }
+    sample
 }
 
 fn read(program: &Program, what: &str) -> String {
