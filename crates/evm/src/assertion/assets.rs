@@ -10,7 +10,7 @@ use revm::primitives::{Address, B256, Bytes, U256};
 use revm::state::EvmState;
 
 use super::abi::{self, ForkId, Ph, StaticCallResult, Views};
-use super::dispatch::{Answer, Answered, Asked, moment, value};
+use super::dispatch::{Answer, Answered, Asked, at, moment, value};
 use super::flow::FlowContext;
 use super::math::is_near;
 use super::run::{self, Ended, Host, Ran};
@@ -39,8 +39,9 @@ pub(super) fn slot_at(
     asked: &Asked<'_, '_>,
     (target, slot): (Address, B256),
     fork: &ForkId,
+    gas: &mut Gas,
 ) -> Fetched<Answer> {
-    let fork = granted!(moment(asked.scene, fork));
+    let fork = granted!(moment(asked.scene, fork, gas));
     let mut world = World::new(Some(asked.scene), asked.residents, fork);
     let read = world.storage(target, U256::from_be_bytes(slot.0))?;
     host.missing.append(&mut world.missing);
@@ -71,7 +72,7 @@ pub(super) fn static_call(
     call: &Ph::staticcallAtCall,
     gas: &mut Gas,
 ) -> Fetched<Answer> {
-    let fork = granted!(moment(asked.scene, &call.fork));
+    let fork = granted!(moment(asked.scene, &call.fork, gas));
     let ran = granted!(ask(host, asked, fork, (call.target, call.data.clone(), call.gas_limit), gas)?);
     let (ok, data) = match ran.ended {
         Ended::Returned(data) => (true, data),
@@ -114,7 +115,8 @@ pub(super) fn conserved(
             |account| Views::balanceOfCall { account }.abi_encode(),
         )
     };
-    let (first, second) = (granted!(moment(asked.scene, first)), granted!(moment(asked.scene, second)));
+    let first = granted!(moment(asked.scene, first, gas));
+    let second = granted!(moment(asked.scene, second, gas));
     let (before, _) = granted!(read(host, asked, first, (token, data()), gas)?);
     let (after, _) = granted!(read(host, asked, second, (token, data()), gas)?);
     Ok(Ok(value(&(before == after))))
@@ -155,7 +157,8 @@ pub(super) fn share_price(
             let what = format!("the price of {vault} at more than {MOST_MOMENTS} moments of one transaction");
             return Ok(Err(Answer::TooMuch(what)));
         }
-        let (now, fresh) = match price(host, asked, Fork::At(place), vault, gas)? {
+        let fork = granted!(at(asked.scene, place, gas));
+        let (now, fresh) = match price(host, asked, fork, vault, gas)? {
             Ok(priced) => priced,
             // Locked while it is at work: nobody else can read a price there either.
             Err(Answer::Refuse(_)) => continue,
@@ -178,7 +181,8 @@ pub(super) fn share_price_at(
     [first, second]: [&ForkId; 2],
     gas: &mut Gas,
 ) -> Fetched<Answer> {
-    let (first, second) = (granted!(moment(asked.scene, first)), granted!(moment(asked.scene, second)));
+    let first = granted!(moment(asked.scene, first, gas));
+    let second = granted!(moment(asked.scene, second, gas));
     let (base, _) = granted!(price(host, asked, first, vault, gas)?);
     let (other, _) = granted!(price(host, asked, second, vault, gas)?);
     Ok(Ok(value(&is_near(base, other, tolerance))))

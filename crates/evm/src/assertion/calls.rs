@@ -7,9 +7,9 @@ use revm::interpreter::{CallScheme, Gas};
 use revm::primitives::{Address, B256, U256, b256};
 
 use super::abi::{CallFilter, CallInputs, Erc20TransferData, ForkId, Log, LogQuery, Ph, TriggerCall};
-use super::dispatch::{Answer, Answered, Asked, moment, pay, value, words};
+use super::dispatch::{Answer, Answered, Asked, pay, value, words};
 use super::trace::TracedCall;
-use super::world::{Fork, Scene};
+use super::world::Scene;
 
 /// `Transfer(address,address,uint256)`.
 const TRANSFER: B256 = b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
@@ -158,12 +158,13 @@ const fn any_log() -> LogQuery {
 
 /// How many logs had been emitted at the moment that `fork` names.
 fn logs_until(scene: &Scene<'_>, fork: &ForkId) -> Answered<usize> {
-    Ok(match (moment(scene, fork)?, fork.forkType) {
-        (Fork::PreTx, _) => 0,
-        (Fork::PostTx, _) => scene.trace.logs.len(),
-        (Fork::At(_), 2) => known(scene, fork.callIndex)?.logs_start,
-        (Fork::At(_), _) => known(scene, fork.callIndex)?.logs_end,
-    })
+    match fork.forkType {
+        0 => Ok(0),
+        1 => Ok(scene.trace.logs.len()),
+        2 => Ok(known(scene, fork.callIndex)?.logs_start),
+        3 => Ok(known(scene, fork.callIndex)?.logs_end),
+        other => Err(Answer::Refuse(format!("there is no fork of type {other}"))),
+    }
 }
 
 fn logs(scene: &Scene<'_>, query: &LogQuery, start: usize, end: usize, gas: &mut Gas) -> Answered<Answer> {

@@ -1,42 +1,36 @@
-//! Which functions a transaction fires, and what they say.
+//! Runs the functions that a transaction fires, and says what came of them.
 //!
 //! Bounds are counted in runs and gas, never in time, so that every node comes to the same outcome.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alloy_sol_types::SolCall;
 use cofferdam_types::{
-    AssertionOutcome, AssertionResult, Asset, CallKind, Effects, Header, Missing, ModuleId, Transaction, Undecided,
-    ViewResult, Watchlist,
+    AssertionOutcome, AssertionResult, Effects, Header, Missing, ModuleId, Transaction, Undecided, Watchlist,
 };
 use rayon::prelude::*;
-use revm::interpreter::CallScheme;
-use revm::primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use revm::primitives::{Address, B256, Bytes, TxKind, keccak256};
 use revm::state::EvmState;
 
-use super::abi::{self, Views};
+use super::abi;
 use super::artifact::Artifact;
 use super::deploy::{AssertionError, Deployed, Function, deploy};
-use super::flow::{FlowContext, Flows, Moved};
+use super::flow::Flows;
 use super::reason;
-use super::record::{FlowTrigger, Trigger};
+use super::record::Trigger;
 use super::run::{self, Ended, Host, Invocation, Phase, Ran};
 use super::trace::Trace;
 use super::world::{self, Fork, Scene, World};
 use crate::machine::{Checks, Machine, RunError, block_env};
 use crate::rules::Rules;
 use crate::state::{DbError, State};
-use crate::views;
 
 /// Gas of one run where nothing else is configured: the default of the published library.
 pub const DEFAULT_GAS: u64 = 3_000_000;
 /// Gas of the second run after one that ran out.
 const HIGH_GAS: u64 = 30_000_000;
 /// Second runs for one transaction.
-const MOST_SECOND_RUNS: usize = 8;
-/// Calls of one transaction for which one function is run.
-const MOST_CALLS: usize = 256;
+const MOST_SECOND_RUNS: usize = 4;
 /// Gas of all first runs for one transaction.
 const MOST_GAS: u64 = 1_000_000_000;
 /// Runs that are started together; between them the gas is added up.
@@ -55,19 +49,19 @@ pub struct AssertionSource {
     pub gas: u64,
 }
 
-struct Assertion {
-    source: AssertionSource,
+pub(super) struct Assertion {
+    pub(super) source: AssertionSource,
     contract: Arc<str>,
-    deployed: Arc<Deployed>,
+    pub(super) deployed: Arc<Deployed>,
 }
 
 /// All assertion contracts, deployed and asked for their triggers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Assertions {
-    all: Vec<Assertion>,
+    pub(super) all: Arc<[Assertion]>,
     /// Numbers of assertions by index of their module in the watchlist.
     by_module: HashMap<u32, Vec<usize>>,
-    flows: Flows,
+    pub(super) flows: Flows,
 }
 
 impl std::fmt::Debug for Assertions {
@@ -89,10 +83,10 @@ pub(crate) struct About<'a> {
 }
 
 /// One run to be made.
-struct Job {
-    assertion: usize,
-    function: usize,
-    invocation: Invocation,
+pub(super) struct Job {
+    pub(super) assertion: usize,
+    pub(super) function: usize,
+    pub(super) invocation: Invocation,
 }
 
 /// A finished first or second run.
@@ -110,7 +104,7 @@ impl Assertions {
     /// The number of the source at fault, and what is wrong with it.
     pub fn deploy(rules: Rules, sources: Vec<AssertionSource>) -> Result<Self, (usize, AssertionError)> {
         let mut known: HashMap<(B256, Address), Arc<Deployed>> = HashMap::new();
-        let mut assertions = Self::default();
+        let (mut all, mut flows) = (Vec::new(), Flows::default());
         for (number, source) in sources.into_iter().enumerate() {
             let key = (keccak256(&source.artifact.creation), source.adopter);
             let deployed = match known.get(&key) {
@@ -122,12 +116,12 @@ impl Assertions {
             };
             for trigger in deployed.functions.iter().flat_map(|function| &function.triggers) {
                 if let Trigger::Flow(flow) = trigger {
-                    assertions.flows.watch(source.adopter, flow.token);
+                    flows.watch(source.adopter, flow.token);
                 }
             }
-            assertions.all.push(Assertion { contract: source.artifact.name().into(), source, deployed });
+            all.push(Assertion { contract: source.artifact.name().into(), source, deployed });
         }
-        Ok(assertions)
+        Ok(Self { all: all.into(), by_module: HashMap::new(), flows })
     }
 
     /// Contract, module and number of functions of each assertion, and what of its triggers is not supported.
@@ -193,161 +187,6 @@ impl Assertions {
         }
         outcomes.sort_by_key(|(place, _)| *place);
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
-    }
-
-    /// Enters what the transaction moved into the books of the watched tokens. What each adopter held before it.
-    fn enter_flows(&mut self, machine: &mut Machine, about: &About<'_>) -> Result<Vec<U256>, DbError> {
-        let watched = self.flows.watched().to_vec();
-        let mut held = Vec::with_capacity(watched.len());
-        for (book, (adopter, token)) in watched.into_iter().enumerate() {
-            let (mut out, mut into) = (U256::ZERO, U256::ZERO);
-            for movement in about.effects.movements.iter().filter(|movement| movement.asset == Asset::Erc20(token)) {
-                // The token is one that the team named; its events are believed, and no sum of them wraps.
-                if movement.from == adopter {
-                    out = out.saturating_add(movement.amount);
-                }
-                if movement.to == adopter {
-                    into = into.saturating_add(movement.amount);
-                }
-            }
-            if out.is_zero() && into.is_zero() && !is_touched(about.effects, adopter) {
-                held.push(U256::ZERO);
-                continue;
-            }
-            let question = Bytes::from(Views::balanceOfCall { account: adopter }.abi_encode());
-            let (answer, _) = views::ask(machine, token, question, views::VIEW_GAS)?;
-            let before = match &answer {
-                ViewResult::Returned(data) => run::word(data).unwrap_or_default(),
-                ViewResult::Failed(_) => U256::ZERO,
-            };
-            held.push(before);
-            if !out.is_zero() || !into.is_zero() {
-                self.flows.enter(book, about.block.timestamp, Moved { out, into, held: before });
-            }
-        }
-        Ok(held)
-    }
-
-    /// Whether it is worth to run the transaction again; true in doubt.
-    fn may_fire(&self, number: usize, effects: &Effects) -> bool {
-        let Some(assertion) = self.all.get(number) else { return false };
-        let adopter = assertion.source.adopter;
-        let is_called = |wanted: Option<[u8; 4]>| {
-            let calls = effects.calls.iter().filter(|call| call.effective && call.callee == adopter);
-            calls
-                .filter(|call| call.kind != CallKind::SelfDestruct)
-                .any(|call| wanted.is_none_or(|wanted| call.selector.map(|seen| seen.0).unwrap_or_default() == wanted))
-        };
-        let fires = |trigger: &Trigger| match trigger {
-            Trigger::Call(wanted) => is_called(*wanted),
-            Trigger::EachCall(wanted) => is_called(Some(*wanted)),
-            Trigger::Storage(_) | Trigger::Balance | Trigger::TransactionEnd | Trigger::Flow(_) => {
-                is_touched(effects, adopter)
-            }
-            Trigger::Token(token) => effects.movements.iter().any(|movement| movement.asset == Asset::Erc20(*token)),
-        };
-        assertion.deployed.functions.iter().flat_map(|function| &function.triggers).any(fires)
-    }
-
-    /// Adds the runs that the transaction fires; for the functions that it does not fire, and for what is not
-    /// supported, the outcome is clear at once.
-    fn plan(
-        &self,
-        number: usize,
-        about: &About<'_>,
-        trace: &Trace,
-        held: &[U256],
-        jobs: &mut Vec<Job>,
-        outcomes: &mut Vec<Placed>,
-    ) {
-        let Some(assertion) = self.all.get(number) else { return };
-        let deployed = &assertion.deployed;
-        for (function, entry) in deployed.functions.iter().enumerate() {
-            let (invocations, left_out) = self.fired(assertion, entry, about, trace, held);
-            if invocations.is_empty() {
-                let result = AssertionResult::NotFired { why: entry.not_fired.clone() };
-                outcomes.push(((number, function, 0), outcome(assertion, entry, None, result, 0)));
-            }
-            if left_out > 0 {
-                let what = format!("{left_out} more calls of one transaction than the {MOST_CALLS} that it is run for");
-                let result = AssertionResult::Inconclusive(Undecided::TooMuch { what });
-                outcomes.push(((number, function, usize::MAX), outcome(assertion, entry, None, result, 0)));
-            }
-            jobs.extend(invocations.into_iter().map(|invocation| Job { assertion: number, function, invocation }));
-        }
-        for what in &deployed.not_supported {
-            let what = format!("trigger {what}");
-            let result = AssertionResult::Inconclusive(Undecided::NotSupported { what });
-            let entry =
-                Function { selector: [0; 4], name: "triggers".into(), triggers: Vec::new(), not_fired: "".into() };
-            outcomes.push(((number, usize::MAX, 0), outcome(assertion, &entry, None, result, 0)));
-        }
-    }
-
-    /// What a function is run for, and how many calls more there would have been.
-    fn fired(
-        &self,
-        assertion: &Assertion,
-        function: &Function,
-        about: &About<'_>,
-        trace: &Trace,
-        held: &[U256],
-    ) -> (Vec<Invocation>, usize) {
-        let adopter = assertion.source.adopter;
-        let (mut once, mut each, mut flows) = (false, Vec::new(), Vec::new());
-        for trigger in &function.triggers {
-            match trigger {
-                Trigger::Call(Some(selector)) => once |= !trace.matching(adopter, *selector).is_empty(),
-                Trigger::Call(None) => once |= trace.calls.iter().any(|call| call.target == adopter),
-                Trigger::Storage(Some(slot)) => {
-                    once |= !trace.values(adopter, U256::from_be_bytes(slot.0)).is_empty();
-                }
-                Trigger::Storage(None) => once |= trace.changed_slots(adopter).next().is_some(),
-                Trigger::Balance => once |= trace.balance_moved(adopter),
-                Trigger::TransactionEnd => once |= is_touched(about.effects, adopter),
-                Trigger::Token(token) => {
-                    let moves = |movement: &cofferdam_types::Movement| movement.asset == Asset::Erc20(*token);
-                    once |= about.effects.movements.iter().any(moves);
-                }
-                Trigger::EachCall(selector) => {
-                    // The code behind a proxy runs as the same call, not as another one.
-                    let is_call =
-                        |id: &&usize| trace.calls.get(**id).is_some_and(|call| call.scheme != CallScheme::DelegateCall);
-                    each.extend(trace.matching(adopter, *selector).iter().filter(is_call).copied());
-                }
-                Trigger::Flow(flow) => flows.extend(self.exceeded(assertion, flow, about, held)),
-            }
-        }
-        each.sort_unstable();
-        each.dedup();
-        let left_out = each.len().saturating_sub(MOST_CALLS);
-        each.truncate(MOST_CALLS);
-        let mut invocations = Vec::new();
-        if once {
-            invocations.push(Invocation::default());
-        }
-        invocations.extend(each.into_iter().map(|id| Invocation { call: Some(id), ..Invocation::default() }));
-        invocations.extend(flows);
-        (invocations, left_out)
-    }
-
-    fn exceeded(
-        &self,
-        assertion: &Assertion,
-        flow: &FlowTrigger,
-        about: &About<'_>,
-        held: &[U256],
-    ) -> Option<Invocation> {
-        let adopter = assertion.source.adopter;
-        if !is_touched(about.effects, adopter) {
-            return None;
-        }
-        let book = self.flows.watched().iter().position(|watched| *watched == (adopter, flow.token))?;
-        let held = held.get(book).copied().unwrap_or_default();
-        let context: FlowContext = self.flows.exceeding(book, flow, about.block.timestamp, held)?;
-        let context = Some(context);
-        let (outflow, inflow) = if flow.out { (context, None) } else { (None, context) };
-        Some(Invocation { call: None, outflow, inflow })
     }
 
     /// Lends the state to all runs: several read at a time, and what they read is known from then on.
@@ -453,13 +292,13 @@ impl Assertions {
 }
 
 /// An outcome and where it belongs: assertion, function, and place among the runs of the function.
-type Placed = ((usize, usize, usize), AssertionOutcome);
+pub(super) type Placed = ((usize, usize, usize), AssertionOutcome);
 
 fn place(job: &Job) -> (usize, usize, usize) {
     (job.assertion, job.function, job.invocation.call.map_or(0, |call| call.saturating_add(1)))
 }
 
-fn outcome(
+pub(super) fn outcome(
     assertion: &Assertion,
     function: &Function,
     call: Option<usize>,
@@ -502,14 +341,6 @@ fn result(assertion: &Assertion, done: &Done, second: bool) -> AssertionResult {
         Some(reason) => AssertionResult::Broken { reason },
         None => AssertionResult::Held { over_limit: second.then_some(assertion.source.gas) },
     }
-}
-
-/// Whether the transaction had to do with `adopter` at all.
-fn is_touched(effects: &Effects, adopter: Address) -> bool {
-    effects.calls.iter().any(|call| call.effective && call.callee == adopter)
-        || effects.writes.iter().any(|write| write.address == adopter)
-        || effects.code_changes.iter().any(|change| change.address == adopter)
-        || effects.movements.iter().any(|movement| movement.from == adopter || movement.to == adopter)
 }
 
 fn trace(machine: &mut Machine, about: &About<'_>) -> Result<Trace, DbError> {

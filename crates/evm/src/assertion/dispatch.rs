@@ -61,15 +61,23 @@ pub(super) const fn words(bytes: usize) -> usize {
     bytes.div_ceil(32)
 }
 
-/// The moment that is named by a fork id.
-pub(super) fn moment(scene: &Scene<'_>, fork: &ForkId) -> Answered<Fork> {
-    match fork.forkType {
-        0 => Ok(Fork::PreTx),
-        1 => Ok(Fork::PostTx),
-        2 => Ok(Fork::At(calls::known(scene, fork.callIndex)?.start)),
-        3 => Ok(Fork::At(calls::known(scene, fork.callIndex)?.end)),
-        other => Err(Answer::Refuse(format!("there is no fork of type {other}"))),
-    }
+/// The moment that is named by a fork id. The state at a call is made when it is asked for; its size is its price, so
+/// that nobody can have a thousand large ones made.
+pub(super) fn moment(scene: &Scene<'_>, fork: &ForkId, gas: &mut Gas) -> Answered<Fork> {
+    let place = match fork.forkType {
+        0 => return Ok(Fork::PreTx),
+        1 => return Ok(Fork::PostTx),
+        2 => calls::known(scene, fork.callIndex)?.start,
+        3 => calls::known(scene, fork.callIndex)?.end,
+        other => return Err(Answer::Refuse(format!("there is no fork of type {other}"))),
+    };
+    at(scene, place, gas)
+}
+
+/// The moment at `place`, paid for.
+pub(super) fn at(scene: &Scene<'_>, place: usize, gas: &mut Gas) -> Answered<Fork> {
+    let cost = u64::try_from(scene.trace.cost_at(place)).unwrap_or(u64::MAX);
+    if gas.record_regular_cost(cost) { Ok(Fork::At(place)) } else { Err(Answer::OutOfGas) }
 }
 
 /// Answers the question `data`, put to `address`.
@@ -122,7 +130,7 @@ fn about_the_transaction(host: &mut Host, evm: &mut RunEvm<'_>, data: &[u8], gas
         return Ok(Answer::Refuse(format!("`{signature}`: there is no transaction in a constructor or in triggers()")));
     };
     let asked = Asked { scene, residents: world.residents(), adopter: host.adopter };
-    let answered = match turning(&asked, &call) {
+    let answered = match turning(&asked, &call, gas) {
         Some(Ok(fork)) => {
             host.turn_to(evm, fork);
             Ok(Ok(Answer::Return(Vec::new())))
@@ -134,18 +142,14 @@ fn about_the_transaction(host: &mut Host, evm: &mut RunEvm<'_>, data: &[u8], gas
 }
 
 /// The moment to which `call` turns the run; `None` where it does not.
-fn turning(asked: &Asked<'_, '_>, call: &Ph::PhCalls) -> Option<Answered<Fork>> {
+fn turning(asked: &Asked<'_, '_>, call: &Ph::PhCalls, gas: &mut Gas) -> Option<Answered<Fork>> {
     use Ph::PhCalls as Call;
-    let at = |id, end: bool| {
-        let call = calls::known(asked.scene, id)?;
-        Ok(Fork::At(if end { call.end } else { call.start }))
-    };
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others do not turn")]
     match call {
         Call::forkPreTx(_) | Call::forkPreState(_) => Some(Ok(Fork::PreTx)),
         Call::forkPostTx(_) | Call::forkPostState(_) => Some(Ok(Fork::PostTx)),
-        Call::forkPreCall(call) => Some(at(call.id, false)),
-        Call::forkPostCall(call) => Some(at(call.id, true)),
+        Call::forkPreCall(call) => Some(moment(asked.scene, &ForkId { forkType: 2, callIndex: call.id }, gas)),
+        Call::forkPostCall(call) => Some(moment(asked.scene, &ForkId { forkType: 3, callIndex: call.id }, gas)),
         _ => None,
     }
 }
@@ -161,8 +165,8 @@ fn inspecting(
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others are answered by `calls`")]
     match call {
         Call::load(call) => slot(evm, call.target, call.slot),
-        Call::loadStateAt_0(call) => assets::slot_at(host, asked, (asked.adopter, call.slot), &call.fork),
-        Call::loadStateAt_1(call) => assets::slot_at(host, asked, (call.target, call.slot), &call.fork),
+        Call::loadStateAt_0(call) => assets::slot_at(host, asked, (asked.adopter, call.slot), &call.fork, gas),
+        Call::loadStateAt_1(call) => assets::slot_at(host, asked, (call.target, call.slot), &call.fork, gas),
         Call::staticcallAt(call) => assets::static_call(host, asked, call, gas),
         Call::conserveBalance_0(call) => {
             assets::conserved(host, asked, [&call.fork0, &call.fork1], call.token, None, gas)

@@ -51,13 +51,13 @@ struct Entry {
 }
 
 /// The flows of one token of one adopter.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Book {
     entries: VecDeque<Entry>,
 }
 
 /// All flows that are watched.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Flows {
     watched: Vec<(Address, Address)>,
     books: Vec<Book>,

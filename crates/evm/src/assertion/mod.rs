@@ -17,6 +17,7 @@ mod calls;
 mod check;
 mod deploy;
 mod dispatch;
+mod fire;
 mod flow;
 mod math;
 mod reason;

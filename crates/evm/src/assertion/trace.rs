@@ -61,6 +61,8 @@ pub(crate) struct Trace {
     journal: Vec<JournalEntry>,
     /// The state when the last frame had ended, before the gas was settled.
     end: EvmState,
+    /// Accounts and slots in `end`.
+    size: usize,
     spurious_dragon: bool,
     by_selector: HashMap<(Address, [u8; 4]), Vec<usize>>,
     writes: HashMap<(Address, U256), Vec<usize>>,
@@ -143,6 +145,11 @@ impl Trace {
         places
     }
 
+    /// What it takes to make the state at `place`: accounts and slots that are copied, entries that are undone.
+    pub(super) fn cost_at(&self, place: usize) -> usize {
+        self.size.saturating_add(self.journal.len().saturating_sub(place))
+    }
+
     /// What the transaction had loaded and changed when the journal was `place` entries long.
     pub(super) fn state_at(&self, place: usize) -> Arc<EvmState> {
         let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,6 +169,8 @@ impl Trace {
     }
 
     fn index(&mut self) {
+        self.size =
+            self.end.values().fold(0, |size, account| size.saturating_add(account.storage.len()).saturating_add(1));
         for (id, call) in self.calls.iter().enumerate() {
             self.by_selector.entry((call.target, call.selector)).or_default().push(id);
         }

@@ -45,6 +45,18 @@ fn more_calls_than_it_is_run_for_are_said_and_never_passed_over() {
 }
 
 #[test]
+fn after_a_few_second_runs_the_rest_is_said_to_be_undecided() {
+    let mut bed = Bed::new("AssertedToken");
+    let hungry = || bed.source_with_gas("HungryAssertion", &[], LITTLE_GAS);
+    let mut engine = bed.engine(vec![hungry(), hungry()]);
+    let executions = mine(&mut engine, 2, vec![bed.run()]);
+    let what = "more than 4 runs of one transaction ran out of gas".to_owned();
+    let left_out = AssertionResult::Inconclusive(Undecided::TooMuch { what });
+    let outcomes = &executions[0].assertions;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.result == left_out).count(), 4);
+}
+
+#[test]
 fn several_contracts_and_runs_give_their_outcomes_in_order_every_time() {
     let mut bed = Bed::new("AssertedToken");
     let sources = vec![
