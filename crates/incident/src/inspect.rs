@@ -17,6 +17,8 @@ pub(crate) const SCHEMA_VERSION: i64 = 1;
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_LENGTH: u64 = 100;
+/// Of the records that this program makes.
+pub(crate) const PAGE_BYTES: u64 = 4096;
 
 /// The record cannot be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -165,10 +167,11 @@ pub(crate) async fn inspect(path: &Path) -> Result<Found, OpenError> {
     if !header_is_plausible(path)? {
         return Ok(Found::Fresh);
     }
-    let sqlite = |error: sqlx::Error| OpenError::sqlite(path, &error);
-    let mut connection = reading(path).connect().await.map_err(sqlite)?;
-    let looked = look_inside(&mut connection).await.map_err(sqlite)?;
-    connection.close().await.map_err(sqlite)?;
+    let looked = match look_inside(path).await {
+        Ok(looked) => looked,
+        Err(error) if is_unfinished_start(path, &error) => return Ok(Found::Fresh),
+        Err(error) => return Err(OpenError::sqlite(path, &error)),
+    };
     match looked {
         (0, _, 0) => Ok(Found::Fresh),
         (APPLICATION_ID, version, _) if version <= SCHEMA_VERSION => Ok(Found::Record(version)),
@@ -182,11 +185,20 @@ pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false)
 }
 
-async fn look_inside(connection: &mut SqliteConnection) -> Result<(i64, i64, i64), sqlx::Error> {
-    let application_id = sqlx::query("PRAGMA application_id").fetch_one(&mut *connection).await?.try_get(0)?;
-    let version = sqlx::query("PRAGMA user_version").fetch_one(&mut *connection).await?.try_get(0)?;
-    let tables = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(connection).await?.try_get(0)?;
+async fn look_inside(path: &Path) -> Result<(i64, i64, i64), sqlx::Error> {
+    let mut connection = reading(path).connect().await?;
+    let application_id = sqlx::query("PRAGMA application_id").fetch_one(&mut connection).await?.try_get(0)?;
+    let version = sqlx::query("PRAGMA user_version").fetch_one(&mut connection).await?.try_get(0)?;
+    let tables = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await?.try_get(0)?;
+    connection.close().await?;
     Ok((application_id, version, tables))
+}
+
+/// Whether a process was killed while it made this file a database with a write-ahead log, which is before anything is
+/// put into it: SQLite then owes a rollback (776 is SQLITE_READONLY_ROLLBACK), and one page holds no table.
+fn is_unfinished_start(path: &Path, error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "776") && fs::metadata(path).is_ok_and(|file| file.len() <= PAGE_BYTES)
 }
 
 /// False when there is nothing to look into; an error when it is no SQLite database, or not a whole one.

@@ -17,13 +17,12 @@ use tokio::sync::oneshot;
 
 use crate::Options;
 use crate::index;
-use crate::inspect::{self, APPLICATION_ID, Found, OpenError, SCHEMA_VERSION};
+use crate::inspect::{self, APPLICATION_ID, Found, OpenError, PAGE_BYTES, SCHEMA_VERSION};
 use crate::link;
 use crate::reserve::Reserve;
 
 /// Callers that wait beyond this many wait in line to ask.
 const QUEUE: usize = 64;
-const PAGE_BYTES: u64 = 4096;
 
 /// What the thread owns.
 pub(crate) struct Session {

@@ -148,6 +148,30 @@ fn a_record_whose_process_was_killed_holds_all_that_was_committed() {
     assert_eq!(events, 2);
 }
 
+/// The first page of a database, and the journal from which SQLite would take it back: it was empty before.
+fn killed_while_it_began(path: &Path) {
+    sql(path, "PRAGMA user_version = 1; VACUUM;");
+    assert_eq!(fs::metadata(path).unwrap().len(), 4096);
+    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    for field in [0_u32, 7, 0, 512, 4096] {
+        journal.extend(field.to_be_bytes());
+    }
+    journal.resize(512, 0);
+    fs::write(path.with_extension("db-journal"), journal).unwrap();
+}
+
+#[test]
+fn a_record_whose_process_was_killed_before_it_had_begun_is_no_record_yet_and_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record.db");
+    killed_while_it_began(&path);
+    assert!(matches!(Store::open_read_only(&path, clock()).err(), Some(OpenError::Nothing { .. })));
+    let store = Store::open(&path, CHAIN, options(), clock()).unwrap();
+    assert!(store.incidents().unwrap().is_empty());
+    drop(store);
+    cofferdam_incident::verify(&path, None).unwrap();
+}
+
 #[test]
 fn a_log_cut_off_in_the_middle_of_a_commit_loses_that_commit_and_nothing_before() {
     let desk = Desk::new();
