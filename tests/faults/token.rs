@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use cofferdam_e2e::contract::{self, calldata};
-use cofferdam_e2e::{Anvil, Delivery, Rpc};
+use cofferdam_e2e::{Delivery, Rpc};
 use serde_json::{Value, json};
 
 use crate::Scene;
@@ -62,21 +62,6 @@ impl Token {
     }
 }
 
-/// Holds back blocks, so that what is sent meanwhile is mined together.
-async fn hold_back(node: &Anvil) {
-    node.call("evm_setAutomine", json!([false])).await;
-}
-
-/// Mines what was held back as one block, and fails unless `transactions` are all in it.
-async fn mine_together(node: &Anvil, transactions: &[B256]) {
-    node.mine(1).await;
-    node.call("evm_setAutomine", json!([true])).await;
-    for transaction in transactions {
-        let receipt = contract::done(node, *transaction).await;
-        assert_eq!(receipt["blockNumber"], json!(cofferdam_e2e::rpc::hex(node.head().await)), "{receipt}");
-    }
-}
-
 fn about(scene: &Scene, transaction: B256) -> Vec<Delivery> {
     let names =
         |delivery: &Delivery| delivery.json["data"]["event"]["finding"]["transaction"] == transaction.to_string();
@@ -100,11 +85,11 @@ async fn beside_an_attack(manner: Manner, named: bool) -> Vec<Delivery> {
     let program = scene.watch().await;
     // The first lie moves the garbage, so that the second is a fall.
     token.lie(&scene.node, scene.vault.address).await;
-    hold_back(&scene.node).await;
+    scene.hold_back().await;
     let lie = token.lie(&scene.node, scene.vault.address).await;
     token.rave(&scene.node).await;
     let attack = scene.attack().await;
-    mine_together(&scene.node, &[lie, attack]).await;
+    scene.mine_together(&[lie, attack]).await;
     scene.told(attack).await;
     let after = scene.attack().await;
     scene.told(after).await;

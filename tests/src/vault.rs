@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use alloy_primitives::{Address, B256};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::contract::{self, calldata, done, ether};
-use crate::{Proxy, Receiver, Rpc};
+use crate::{Receiver, Rpc};
 
 /// Ether in the vault at the start.
 pub const HELD_ETHER: u64 = 100;
@@ -44,8 +44,13 @@ impl Vault {
 
     /// The user takes `amount` ether out; gives the transaction, which may not be mined yet.
     pub async fn withdraw(&self, node: &Rpc, amount: u64) -> B256 {
+        node.send(self.withdrawal(amount)).await
+    }
+
+    /// The user's transaction that takes `amount` ether out, for a node that signs for the user.
+    pub fn withdrawal(&self, amount: u64) -> Value {
         let data = calldata("withdraw(uint256)", &[ether(amount).into()]);
-        node.send(json!({ "from": self.user, "to": self.address, "data": data, "gas": "0x30d40" })).await
+        json!({ "from": self.user, "to": self.address, "data": data, "gas": "0x30d40" })
     }
 
     /// Writes a configuration into `folder` that follows the endpoints of `proxies` by HTTP and tells `receiver`.
@@ -84,10 +89,5 @@ impl Vault {
     /// What the program finds in its environment.
     pub const fn environment() -> [(&'static str, &'static str); 1] {
         [("PAGER_SECRET", SECRET)]
-    }
-
-    /// As [`Self::configure`], with one endpoint: `proxy` over HTTP.
-    pub fn configure_http(&self, folder: &Path, proxy: &Proxy, receiver: &Receiver) {
-        self.configure(folder, &[proxy.http()], receiver);
     }
 }

@@ -28,10 +28,12 @@ where
     }
 }
 
-/// How long the long outages of the tests last: thirty seconds, or what `OUTAGE_SECONDS` says. CI shortens them; what
-/// happens during them is the same from the third second on, when people are told.
+/// How long the long outages of the tests last: `COFFERDAM_OUTAGE_SECONDS`, 30 by `scripts/kills`, else 5. From the third
+/// second on, when people are told, nothing new happens in one.
+///
+/// # Panics
+/// When the variable is not a whole number.
 pub fn outage() -> Duration {
-    let asked = std::env::var("OUTAGE_SECONDS").ok();
-    let seconds = asked.map(|text| text.parse().expect("`OUTAGE_SECONDS` is a whole number of seconds"));
-    Duration::from_secs(seconds.unwrap_or(30))
+    let asked = std::env::var("COFFERDAM_OUTAGE_SECONDS").unwrap_or_else(|_| "5".to_owned());
+    Duration::from_secs(asked.parse().expect("`COFFERDAM_OUTAGE_SECONDS` is a number"))
 }
