@@ -488,6 +488,28 @@ fn a_reorg_sends_the_plan_again_and_it_is_confirmed_in_its_new_block() {
 }
 
 #[test]
+fn a_confirmation_in_a_block_that_another_one_replaced_unseen_is_taken_back() {
+    let mut bed = Bed::new(Some(LIMITS));
+    bed.world.mine(&[], false);
+    bed.world.mine(&[], false);
+    bed.sync();
+    let attack = bed.world.attack(input("drain()"), 2);
+    bed.stop(&attack, Window::Pending).unwrap();
+    bed.world.mine(&[], true);
+    bed.on_head().unwrap();
+    let confirmed_in = bed.world.head().block_ref();
+    let canonical = |bed: &mut Bed, block| crate::testbed::block_on(bed.responder.on_canonical(block)).unwrap();
+    assert!(canonical(&mut bed, confirmed_in).is_empty());
+    bed.world.drop_block().unwrap();
+    bed.world.mine(&[], false);
+    let other = bed.world.head().block_ref();
+    assert_eq!(other.number, confirmed_in.number);
+    assert!(matches!(canonical(&mut bed, other)[..], [Progress::Resent { .. }]));
+    bed.world.mine(&[], true);
+    assert!(matches!(&bed.on_head().unwrap()[0], Progress::Confirmed { .. }));
+}
+
+#[test]
 fn a_reorg_while_the_process_was_down_is_noticed_at_the_start() {
     let mut bed = Bed::new(Some(LIMITS));
     bed.world.mine(&[], false);

@@ -45,6 +45,24 @@ async fn a_containment_whose_block_left_the_chain_is_sent_again_and_confirmed_in
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_containment_confirmed_on_a_head_that_was_replaced_before_the_guard_had_come_to_it_is_sent_again() {
+    let mut bed = Bed::new().await;
+    bed.robbed();
+    bed.mine(40);
+    bed.follow_once().await;
+    assert_eq!(bed.diary.sent().len(), 1, "answered while far behind");
+    bed.mine(1);
+    assert_eq!(progress(&bed.follow_once().await), ["confirmed"]);
+    assert!(bed.guard.processed().unwrap().number < bed.net.head().number);
+
+    bed.net.reorg(1, &ReorgKind::Empty(Orphans::Forget)).unwrap();
+    assert_eq!(progress(&bed.follow().await), ["resent"]);
+    bed.mine(1);
+    assert_eq!(progress(&bed.follow().await), ["confirmed"]);
+    assert_eq!((bed.net.account(bed.guardian.address()).nonce, bed.diary.sent().len()), (1, 1), "one plan, one nonce");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_finding_whose_block_left_the_chain_is_withdrawn_and_its_containment_stays() {
     let mut bed = Bed::new().await;
     let attack = bed.robbed();
