@@ -3,6 +3,7 @@
 //! ```text
 //! cli -> commands::{drill, watch, simulate, bench, record, config, incident}
 //!          |-> config     one file, every mistake at once
+//!          |-> labels     lists of known accounts
 //!          |-> guard      the loop over chain, evm, detect, respond and incident
 //!          |-> telemetry  logs, metrics, health, the system's clock
 //!          '-> drill      what a drill shows
@@ -19,5 +20,6 @@ pub mod commands;
 pub mod config;
 pub mod drill;
 pub mod guard;
+pub mod labels;
 pub mod printable;
 pub mod telemetry;

@@ -123,6 +123,9 @@ impl Guard {
             self.judge.retract(*block);
             self.losses.retract(*block);
         }
+        if let Some(newborns) = &mut self.newborns {
+            newborns.retract(dropped);
+        }
         metrics::counter!("cofferdam_blocks_dropped_total").increment(u64::try_from(dropped.len()).unwrap_or(u64::MAX));
         let Some(responder) = &mut self.responder else { return Ok(Vec::new()) };
         Ok(responder.on_reorg(dropped).await?.into_iter().map(Happening::Plan).collect())
@@ -246,8 +249,15 @@ impl Guard {
         for execution in executions {
             let verdict = self.judge.judge(&execution);
             self.judge.record(&execution);
-            if is_recorded(&verdict) {
-                judged.push(Judged { execution: Arc::new(execution), verdict, micros: self.since(start) });
+            self.learn_funding(&execution);
+            let recorded = is_recorded(&verdict);
+            if !recorded && execution.effects.code_changes.is_empty() {
+                continue;
+            }
+            let execution = Arc::new(execution);
+            self.look_for_newborns(&execution);
+            if recorded {
+                judged.push(Judged { execution, verdict, micros: self.since(start) });
             }
         }
         judged

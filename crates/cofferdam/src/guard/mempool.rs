@@ -178,10 +178,15 @@ impl Guard {
             kept.concerns_us = concerns(&executed, &self.watch);
             kept.ran = !matches!(executed.effects.outcome, Outcome::Invalid(_));
         }
-        if !is_recorded(&verdict) {
+        let recorded = is_recorded(&verdict);
+        if !recorded && executed.effects.code_changes.is_empty() {
             return Ok(Vec::new());
         }
         let execution = Arc::new(executed);
+        self.look_for_pending_newborns(&execution, &earlier);
+        if !recorded {
+            return Ok(Vec::new());
+        }
         let mut happenings = Vec::new();
         let fresh = self.note(&execution, &verdict)?;
         if fresh {
@@ -222,6 +227,9 @@ impl Guard {
         self.commit(events, None)?;
         self.noted.remove(&hash);
         self.pending.remove(hash);
+        if let Some(newborns) = &mut self.newborns {
+            newborns.forget_pending(hash);
+        }
         Ok(())
     }
 
@@ -230,6 +238,9 @@ impl Guard {
         let mut told = Vec::new();
         for transaction in &block.transactions {
             self.pending.remove(transaction.hash);
+            if let Some(newborns) = &mut self.newborns {
+                newborns.forget_pending(transaction.hash);
+            }
             told.extend(self.noted.remove(&transaction.hash).unwrap_or_default());
         }
         if told.is_empty() {

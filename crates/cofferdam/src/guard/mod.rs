@@ -15,9 +15,9 @@ mod blocks;
 mod catch_up;
 mod losses;
 mod mempool;
-mod newborn;
 #[cfg(test)]
 mod mishaps;
+mod newborn;
 mod operator;
 #[cfg(test)]
 mod testbed;
@@ -27,7 +27,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cofferdam_evm::{Engine, Rules};
+use cofferdam_evm::{Assertions, Engine, Rules};
 use cofferdam_respond::{Limits, Progress, RespondError, Responder, Response, SetupError, Stop};
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{
@@ -191,6 +191,15 @@ impl Guard {
             execute_within_blocks: parts.execute_within_blocks,
             processed: None,
             noted: HashMap::new(),
+        }
+    }
+
+    /// The Solidity assertions to run from now on, in blocks and in the mempool.
+    pub fn set_assertions(&mut self, assertions: &Assertions) {
+        self.engine.set_assertions(assertions.clone());
+        self.scout.set_assertions(assertions.clone());
+        if let Some(newborns) = &mut self.newborns {
+            newborns.set_assertions(assertions.clone());
         }
     }
 

@@ -11,20 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cofferdam_chain::{Endpoint, Follower, FollowerOptions, Node, NodeOptions, NodeState};
-use cofferdam_evm::{Rules, Spec};
+use cofferdam_evm::{Budget, Rules, Spec};
 use cofferdam_incident::{Options, Store};
 use cofferdam_respond::{Guardian, LeverKind, LeverSettings, Limits, NodeChannel, Responder, Setup};
 use cofferdam_simnet::scenario::{Actor, Call, Signed, Ticket};
 use cofferdam_simnet::{Config, GenesisAccount, Simnet};
-use cofferdam_types::primitives::{Address, B256, Bytes, U256, keccak256};
+use cofferdam_types::primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use cofferdam_types::{
     AccessListItem, AccountState, Asset, Batch, Block, BlockNumber, BlockRef, ChainId, Clock, Committed, Event,
     Execution, Finding, FindingId, Harm, Journal, JournalError, Judge, Known, Level, ManualClock, Maturity, Module,
-    ModuleId, Needs, OperatorAlert, PendingTx, PendingUpdate, PlanId, PlanRecord, PlanStep, PreState, Severity,
-    StateError, StateSource, Transaction, UnixMillis, Verdict, Watchlist,
+    ModuleId, Needs, Newborn, OperatorAlert, PendingTx, PendingUpdate, PlanId, PlanRecord, PlanStep, PreState,
+    Severity, StateError, StateSource, Transaction, UnixMillis, Verdict, Watchlist,
 };
 
-use super::{Guard, GuardError, Happening, MempoolOptions, Parts};
+use super::{Guard, GuardError, Happening, MempoolOptions, NewbornOptions, Parts};
 
 pub(super) const CHAIN: ChainId = ChainId(31_337);
 pub(super) const VAULT: Address = Address::repeat_byte(0xaa);
@@ -32,6 +32,8 @@ pub(super) const VAULT: Address = Address::repeat_byte(0xaa);
 pub(super) const CAT: Address = Address::repeat_byte(0xca);
 pub(super) const GWEI: u128 = 1_000_000_000;
 pub(super) const ETHER: u128 = 1_000_000_000 * GWEI;
+/// What trying a new contract may cost: no time, because tests have none to lose or win.
+const TRIAL: Budget = Budget { calls: 100, gas: 50_000_000, gas_per_call: 1_000_000, micros: u64::MAX, kept: 4 };
 /// What the vault holds in block 0.
 pub(super) const HOARD: u128 = 1_000 * ETHER;
 
@@ -201,6 +203,12 @@ impl Judge for Eyes {
         Verdict { findings, standing: execution.standing.clone() }
     }
 
+    fn judge_newborn(&self, newborn: &Newborn) -> Verdict {
+        let judged = newborn.attempts.iter().map(|attempt| self.judge(&attempt.execution));
+        let nothing = || Verdict { findings: Vec::new(), standing: newborn.creation.standing.clone() };
+        judged.into_iter().find(|verdict| !verdict.findings.is_empty()).unwrap_or_else(nothing)
+    }
+
     fn record(&mut self, _: &Execution) {}
 
     fn retract(&mut self, _: BlockRef) {}
@@ -321,6 +329,16 @@ impl Bed {
         self.sign_with(actor, &call, self.net.account(actor.address()).nonce)
     }
 
+    /// Signs the creation of a contract that anybody may call, and that takes all from the vault then.
+    pub(super) fn sign_thief(&self) -> Signed {
+        let (store, call) = (hex!("60e01b5f525f5f60045f5f73"), hex!("5af100"));
+        let runtime = [[0x63].as_slice(), &input("drain()")[..4], &store, VAULT.as_slice(), &call].concat();
+        let length = u8::try_from(runtime.len()).unwrap();
+        let code = [[0x60, length].as_slice(), &hex!("8060095f395ff3"), &runtime].concat();
+        let call = Call { to: None, value: U256::ZERO, data: code.into(), gas_limit: 300_000, tip: 2 * GWEI };
+        self.sign_with(&self.thief, &call, self.net.account(self.thief.address()).nonce)
+    }
+
     /// Signs a plain call of `to` with the nonce after that of `before`.
     pub(super) fn sign_after(&self, before: &Signed, actor: &Actor, to: Address) -> Signed {
         let call = Call { to: Some(to), value: U256::ZERO, data: Bytes::new(), gas_limit: 300_000, tip: 2 * GWEI };
@@ -397,7 +415,7 @@ impl Built<'_> {
             clock: self.clock.clone(),
             mempool: MempoolOptions::default(),
             execute_within_blocks,
-            newborns: None,
+            newborns: Some(NewbornOptions { budget: TRIAL, ..NewbornOptions::default() }),
         })
     }
 }

@@ -11,6 +11,7 @@
 
 mod arguments;
 mod code;
+mod palette;
 mod probe;
 mod run;
 mod signs;

@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use cofferdam_types::{
-    Asset, Attempt, BalanceCheck, Clock, Effort, Execution, Header, Selector, Signs, StateError, Transaction, TrialEnd,
-    ViewResult, Window,
+    Attempt, BalanceCheck, Clock, Effort, Execution, Header, Selector, Signs, StateError, Transaction, TrialEnd, Window,
 };
 use revm::database_interface::Database;
 use revm::primitives::{Address, Bytes, U256, keccak256};
@@ -18,7 +17,7 @@ use super::code::Code;
 use super::probe::{self, Learnt};
 use super::{Budget, Subject, signs};
 use crate::engine::{Engine, Seen, next_header};
-use crate::machine::{CallRequest, Checks};
+use crate::machine::Checks;
 use crate::state::{Bulk, DbError};
 
 /// Entry points that are tried; hostile code may claim any number.
@@ -30,13 +29,7 @@ const MOST_OF_ENTRY: usize = 2;
 /// Calldata of each entry point tried at first, before any value is sent along.
 const FIRST: usize = 4;
 /// Who calls when anybody may: an account without history and money.
-const STRANGER: Address = Address::repeat_byte(0x5e);
-/// A round number of most tokens, and of wei.
-const ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
-/// `balanceOf(address)`.
-const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
-/// Gas of a view.
-const VIEW_GAS: u64 = 300_000;
+pub(super) const STRANGER: Address = Address::repeat_byte(0x5e);
 
 /// One trial. See the module.
 pub(super) struct Run<'r> {
@@ -106,42 +99,6 @@ impl Run<'_> {
             effort.skipped.push(format!("{left} entry points"));
         }
         (effort, kept.into_iter().map(|(_, attempt)| attempt).collect())
-    }
-
-    /// What to call with. `None` when state could not be had.
-    fn palette(&mut self, read: &Code, signs: &Signs) -> Option<Palette> {
-        let watch = self.engine.watch().clone();
-        let mut protected: Vec<Address> = signs.names.iter().map(|(named, _)| *named).collect();
-        protected.extend(signs.calls.iter().map(|(contract, _)| *contract));
-        protected.extend(watch.modules().iter().flat_map(|module| module.contracts.iter().take(2)));
-        unique(&mut protected, 5);
-        let mut tokens: Vec<Address> = Vec::new();
-        for contract in &protected {
-            let modules = watch.modules_of(*contract).iter().filter_map(|index| watch.module(*index));
-            tokens.extend(modules.flat_map(|module| module.assets.iter().filter_map(Asset::token)));
-        }
-        tokens.extend(read.addresses.iter().take(8));
-        unique(&mut tokens, 8);
-        let mut holdings = Vec::new();
-        let mut held = Vec::new();
-        for contract in &protected {
-            holdings.push(self.balance(*contract)?);
-            for token in &tokens {
-                let balance = self.balance_of(*token, *contract)?;
-                if !balance.is_zero() {
-                    holdings.push(balance);
-                    held.push(*token);
-                }
-            }
-        }
-        let creator = self.subject.creator.account;
-        let own = self.balance(creator)?;
-        let siblings = super::created(self.subject.creation).0;
-        let others = [creator, self.subject.address].into_iter().chain(siblings);
-        let mut addresses: Vec<Address> = protected.iter().take(2).copied().chain(held).collect();
-        addresses.extend(others.chain(protected).chain(read.addresses.iter().take(6).copied()));
-        unique(&mut addresses, 14);
-        Some(Palette { addresses, amounts: amounts(holdings, own) })
     }
 
     /// Entry points with what to call them with; callbacks last.
@@ -287,15 +244,6 @@ impl Run<'_> {
         self.earlier.truncate(depth);
     }
 
-    /// What the creator could send along.
-    fn values(&mut self) -> Vec<U256> {
-        let own = self.balance(self.subject.creator.account).unwrap_or_default();
-        let mut values = vec![part(own, 2), ETHER, part(own, 50)];
-        values.retain(|value| !value.is_zero() && *value < own);
-        values.dedup();
-        values
-    }
-
     /// One call, taken back.
     fn once(&mut self, entry: &mut Entry, value: U256, data: &Bytes) {
         let mark = self.engine.machine().state().mark();
@@ -434,7 +382,7 @@ impl Run<'_> {
         true
     }
 
-    fn broke<T>(&mut self, DbError(error): DbError) -> Option<T> {
+    pub(super) fn broke<T>(&mut self, DbError(error): DbError) -> Option<T> {
         self.said(&error);
         None
     }
@@ -443,58 +391,4 @@ impl Run<'_> {
         self.ended = Some(TrialEnd::State);
         self.effort.skipped.push(error.to_string());
     }
-
-    fn balance(&mut self, account: Address) -> Option<U256> {
-        match self.engine.machine().state_mut().basic(account) {
-            Ok(info) => Some(info.map(|info| info.balance).unwrap_or_default()),
-            Err(error) => self.broke(error),
-        }
-    }
-
-    /// What `token` says that `account` holds; zero where it does not say.
-    fn balance_of(&mut self, token: Address, account: Address) -> Option<U256> {
-        let mut data = BALANCE_OF.to_vec();
-        data.extend_from_slice(account.into_word().as_slice());
-        let request =
-            CallRequest { from: STRANGER, to: Some(token), value: U256::ZERO, data: data.into(), gas: VIEW_GAS };
-        self.effort.calls = self.effort.calls.saturating_add(1);
-        match self.engine.machine().view(&request) {
-            Ok((outcome, _)) => Some(match outcome.result {
-                ViewResult::Returned(data) if data.len() == 32 => U256::from_be_slice(&data),
-                ViewResult::Returned(_) | ViewResult::Failed(_) => U256::ZERO,
-            }),
-            Err(error) => self.broke(error),
-        }
-    }
-}
-
-/// Amounts that an attack may ask for: all, a part, next to nothing.
-fn amounts(mut holdings: Vec<U256>, own: U256) -> Vec<U256> {
-    holdings.retain(|held| !held.is_zero());
-    holdings.truncate(4);
-    let mut amounts: Vec<U256> = holdings.first().copied().into_iter().collect();
-    amounts.extend([U256::from(1_000), U256::ONE]);
-    amounts.extend(holdings.iter().map(|held| part(*held, 10)));
-    amounts.extend([ETHER, part(own, 2)]);
-    amounts.extend(holdings.iter().skip(1));
-    amounts.extend(holdings.iter().map(|held| part(*held, 100)));
-    amounts.extend([U256::ZERO, U256::MAX, ETHER.saturating_mul(U256::from(1_000_000))]);
-    unique(&mut amounts, 14);
-    amounts
-}
-
-/// One part of so many, rounded down.
-fn part(whole: U256, of: u64) -> U256 {
-    whole.checked_div(U256::from(of)).unwrap_or_default()
-}
-
-/// Each once, in order, at most so many.
-fn unique<T: PartialEq + Copy>(values: &mut Vec<T>, most: usize) {
-    let mut kept: Vec<T> = Vec::new();
-    for value in values.iter() {
-        if kept.len() < most && !kept.contains(value) {
-            kept.push(*value);
-        }
-    }
-    *values = kept;
 }

@@ -167,6 +167,7 @@ impl Live {
                 update = &mut update => return Next::Chain(update),
                 alerts = alerts.wait() => tell(guard, alerts),
                 () = tokio::time::sleep_until(retry_at), if !queue.is_empty() => work_once(guard, health, queue).await,
+                () = guard.newborn_tried() => newborns_once(guard).await,
                 () = tokio::time::sleep(LOOK_AT_LIMITS) => {}
                 pending = mempool.next(), if queue.is_empty() => {
                     look_at_limits(limits, guard);
@@ -301,6 +302,18 @@ fn look_at_limits(file: &mut Option<LimitsFile>, guard: &mut Guard) {
 async fn asked_to_end(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody can ask any more, which is the end too.
     let _ended = stop.wait_for(|stop| *stop).await;
+}
+
+/// Deals with what trying new contracts showed. What fails is kept by the guard, and tried again with the next one.
+async fn newborns_once(guard: &mut Guard) {
+    match guard.on_newborns().await {
+        Ok(happenings) => happenings.iter().for_each(say),
+        Err(error) => {
+            metrics::counter!("cofferdam_retries_total", "doing" => "new contracts").increment(1);
+            tracing::warn!(%error, "what a new contract did could not be dealt with, trying again");
+            tokio::time::sleep(FIRST_WAIT).await;
+        }
+    }
 }
 
 /// Works the queue off until it is empty or something fails; that is tried again later, in the same order.

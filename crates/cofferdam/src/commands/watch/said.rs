@@ -2,6 +2,8 @@
 
 use cofferdam_respond::{PlanAnswer, Progress, Reply};
 
+use cofferdam_types::Window;
+
 use crate::guard::Happening;
 use crate::printable::printable;
 
@@ -15,7 +17,7 @@ pub(super) fn say(happening: &Happening) {
                     module = %finding.module,
                     detector = %finding.detector,
                     transaction = %execution.hash(),
-                    mined = execution.index.is_some(),
+                    window = window(execution.window),
                     complete = verdict.standing.missing.is_empty(),
                     micros,
                     "found: {}",
@@ -32,6 +34,14 @@ pub(super) fn say(happening: &Happening) {
         Happening::Processed { block, micros } => {
             tracing::debug!(block = block.number.0, hash = %block.hash, micros, "processed");
         }
+    }
+}
+
+const fn window(window: Window) -> &'static str {
+    match window {
+        Window::Before => "before",
+        Window::Pending => "pending",
+        Window::Mined => "mined",
     }
 }
 

@@ -1,0 +1,92 @@
+//! The thread in which new contracts are tried, with an engine and a patience of its own. It judges nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+
+use cofferdam_evm::{Budget, Engine, Rules, Subject, Trials};
+use cofferdam_types::primitives::{Address, B256, U256};
+use cofferdam_types::{
+    AccountState, Block, BlockNumber, BlockRef, Clock, Known, Needs, Newborn, PreState, StateError, StateSource,
+    Transaction, Watchlist,
+};
+use tokio::sync::mpsc;
+
+use super::Job;
+use crate::guard::observe;
+
+/// What the thread needs.
+pub(in crate::guard) struct Workshop {
+    pub(in crate::guard) rules: Rules,
+    pub(in crate::guard) source: Arc<dyn StateSource>,
+    pub(in crate::guard) watch: Arc<Watchlist>,
+    pub(in crate::guard) needs: Needs,
+    pub(in crate::guard) clock: Arc<dyn Clock>,
+}
+
+/// A source that answers until the time for a contract is used up: one that reads thousands of slots, each a question to a
+/// node, must not hold up those behind it.
+struct Patience {
+    source: Arc<dyn StateSource>,
+    clock: Arc<dyn Clock>,
+    /// The clock's microseconds.
+    until: AtomicU64,
+}
+
+impl Patience {
+    fn lasts(&self, at: BlockNumber) -> Result<(), StateError> {
+        if self.clock.monotonic_micros() <= self.until.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(StateError::Unavailable { at, reason: "the time for trying this contract is used up".to_owned() })
+    }
+}
+
+impl StateSource for Patience {
+    fn account(&self, address: Address, at: BlockRef) -> Result<Known<Option<AccountState>>, StateError> {
+        self.lasts(at.number).and_then(|()| self.source.account(address, at))
+    }
+
+    fn slot(&self, address: Address, slot: U256, at: BlockRef) -> Result<Known<U256>, StateError> {
+        self.lasts(at.number).and_then(|()| self.source.slot(address, slot, at))
+    }
+
+    fn block_hash(&self, number: BlockNumber) -> Result<Known<B256>, StateError> {
+        self.lasts(number).and_then(|()| self.source.block_hash(number))
+    }
+
+    fn prestate(&self, transaction: &Transaction, at: BlockRef) -> Result<PreState, StateError> {
+        self.lasts(at.number).and_then(|()| self.source.prestate(transaction, at))
+    }
+
+    fn block_prestate(&self, block: &Block) -> Result<PreState, StateError> {
+        self.lasts(block.header.number).and_then(|()| self.source.block_prestate(block))
+    }
+}
+
+/// The thread.
+pub(super) fn work(jobs: &Receiver<Job>, done: &mpsc::Sender<Newborn>, budget: Budget, workshop: &Workshop) {
+    let Workshop { rules, source, watch, needs, clock } = workshop;
+    let patience = Arc::new(Patience { source: source.clone(), clock: clock.clone(), until: AtomicU64::new(u64::MAX) });
+    let mut engine = Engine::new(*rules, patience.clone(), watch.clone());
+    engine.set_needs(needs.clone());
+    let mut trials = Trials::new(budget, clock.clone());
+    while let Ok(job) = jobs.recv() {
+        if engine.head().block_ref() != job.head.block_ref() {
+            engine.reset(job.head);
+        }
+        if let Some(assertions) = job.assertions {
+            engine.set_assertions(assertions);
+        }
+        let until = clock.monotonic_micros().saturating_add(budget.micros.saturating_add(budget.micros / 4));
+        patience.until.store(until, Ordering::Relaxed);
+        let (creation, earlier) = (&job.creation, job.earlier.as_slice());
+        let subject = Subject { creation, earlier, address: job.address, creator: job.creator };
+        // Judging is the guard's: it has the history.
+        let newborn = trials.of(&mut engine, &subject, &mut |_| false);
+        observe("new contract", newborn.effort.micros);
+        if done.blocking_send(newborn).is_err() {
+            return;
+        }
+    }
+}
