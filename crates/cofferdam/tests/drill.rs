@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cofferdam::drill::report::{EventKind, Lane, Outcome, Run};
+use cofferdam::drill::report::{EventKind, Lane, Outcome, Run, TimelineEvent, Window};
 use cofferdam::drill::runner;
 use cofferdam::telemetry::SystemClock;
 use cofferdam_simnet::scenario::Scenario;
@@ -41,8 +41,23 @@ fn an_attack_in_pieces_does_not_take_everything() {
 }
 
 #[test]
+fn a_contract_that_waits_is_found_before_it_is_used_in_every_lane() {
+    for lane in Lane::ALL {
+        let run = drill(Scenario::WaitingContract, lane, 7);
+        assert_eq!(run.outcome(), Outcome::Stopped, "{lane:?}: {}", run.statement());
+        let verdict = run.verdict.as_ref().unwrap();
+        assert_eq!(verdict.detector, "hostile-contract");
+        let first = |kind: EventKind| run.timeline.iter().position(|event| event.kind == kind);
+        assert!(first(EventKind::Mined) < first(EventKind::AttackFailed), "sealed before the button is pressed");
+        assert_eq!(verdict.window, Window::Before);
+        let made = |event: &&TimelineEvent| event.kind == EventKind::AttackMined;
+        assert_eq!(run.timeline.iter().filter(made).count(), 1, "only the contract itself");
+    }
+}
+
+#[test]
 fn a_private_attack_is_told_as_what_it_is() {
-    for scenario in Scenario::ALL {
+    for scenario in Scenario::ALL.into_iter().filter(|scenario| *scenario != Scenario::WaitingContract) {
         let run = drill(scenario, Lane::Private, 7);
         let lost = !run.losses.iter().all(|loss| loss.with.is_zero());
         assert!(lost, "{scenario}: nobody can stop what nobody sees: {}", run.statement());

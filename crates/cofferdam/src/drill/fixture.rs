@@ -7,7 +7,7 @@ use cofferdam_types::{Level, ModuleId};
 use super::amount::AssetLabel;
 use super::report::{
     DrillReport, EventKind, Honest, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary, RecordLine,
-    RecordSummary, Run, TimelineEvent, VerdictSummary,
+    RecordSummary, Run, TimelineEvent, VerdictSummary, Window,
 };
 
 struct Plot {
@@ -150,6 +150,7 @@ fn run(plot: &Plot, lane: Lane) -> Run {
             Honest { module: other, ok: 24, failed: 0, failed_without: 0 },
         ],
         verdict: Some(VerdictSummary {
+            window: if lane == Lane::Mempool { Window::Pending } else { Window::Between },
             level: Level::Stop,
             detector: plot.detector.to_owned(),
             summary: plot.summary.to_owned(),

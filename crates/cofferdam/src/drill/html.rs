@@ -177,6 +177,7 @@ struct ModuleRow {
 
 struct VerdictView {
     level: String,
+    window: &'static str,
     detector: String,
     summary: Words,
     head: u64,
@@ -235,6 +236,7 @@ impl RunView {
             modules: modules(run),
             verdict: run.verdict.as_ref().map(|verdict| VerdictView {
                 level: verdict.level.to_string(),
+                window: verdict.window.word(),
                 detector: clean(&verdict.detector),
                 summary: Words::of(&verdict.summary),
                 head: verdict.head,

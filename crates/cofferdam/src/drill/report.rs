@@ -47,6 +47,39 @@ impl Lane {
     }
 }
 
+/// When, in the life of an attack, it was found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// Before it was sent: its contract was tried on a fork.
+    Before,
+    /// While it waited to be mined.
+    Pending,
+    /// When part of it was in a block and more was to follow.
+    Between,
+}
+
+impl Window {
+    /// One word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Pending => "pending",
+            Self::Between => "between",
+        }
+    }
+}
+
+impl From<cofferdam_types::Window> for Window {
+    fn from(window: cofferdam_types::Window) -> Self {
+        match window {
+            cofferdam_types::Window::Before => Self::Before,
+            cofferdam_types::Window::Pending => Self::Pending,
+            cofferdam_types::Window::Mined => Self::Between,
+        }
+    }
+}
+
 /// One scenario in one lane, run twice: with Cofferdam and without.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -212,6 +245,8 @@ pub struct Honest {
 /// The verdict that mattered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictSummary {
+    /// When.
+    pub window: Window,
     /// How strong.
     pub level: Level,
     /// The detector that spoke first.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use cofferdam_chain::{Endpoint, Follower, FollowerOptions, Mempool, MempoolOptions, Node, NodeOptions, NodeState};
 use cofferdam_detect::Detection;
 use cofferdam_detect::settings::{AssetName, InvariantSettings, ModuleSettings, OutflowLimit, Settings};
-use cofferdam_evm::Rules;
+use cofferdam_evm::{Budget, Rules};
 use cofferdam_incident::{Options, Store, verify};
 use cofferdam_respond::{
     Guardian, LeverKind, LeverSettings, Limits, NodeChannel, Progress, Reply, Responder, Setup as ResponderSetup,
@@ -21,7 +21,7 @@ use cofferdam_simnet::{Config, Simnet};
 use cofferdam_types::primitives::{B256, U256};
 use cofferdam_types::{
     Asset, Block, Clock, Event, Execution, Level, ManualClock, ModuleId, PendingUpdate, PlanStep, UnixMillis, Verdict,
-    Watchlist,
+    Watchlist, Window,
 };
 
 use super::amount::AssetLabel;
@@ -31,11 +31,13 @@ use super::report::{
     EventKind, Honest, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary, RecordLine, RecordSummary, Run,
     TimelineEvent, VerdictSummary,
 };
-use crate::guard::{Guard, GuardError, Happening, MempoolOptions as Kept, Parts};
+use crate::guard::{Guard, GuardError, Happening, MempoolOptions as Kept, NewbornOptions, Parts};
 
 const GUARDIAN: &str = "guardian";
 /// Chain time between set-up and script.
 const SETTLED_SECONDS: u64 = 7_200;
+/// What trying a new contract may cost: no time, because the outcome must follow from the seed alone.
+const TRIAL: Budget = Budget { calls: 800, gas: 120_000_000, gas_per_call: 12_000_000, micros: u64::MAX, kept: 8 };
 
 /// The drill itself failed: nothing is said about the defence.
 #[derive(Debug, thiserror::Error)]
@@ -185,6 +187,7 @@ impl<'s> Stage<'s> {
             clock: self.clock.clone(),
             mempool: Kept::default(),
             execute_within_blocks: u64::MAX,
+            newborns: Some(NewbornOptions { budget: TRIAL, ..NewbornOptions::default() }),
         });
         guard.resume().await.map_err(failed("the record cannot be read"))?;
         let options = FollowerOptions { shrink_polls: 1, ..FollowerOptions::default() };
@@ -347,6 +350,9 @@ impl Defence {
         let began = self.guard.micros();
         let happenings = self.guard.look_again().await.map_err(broke)?;
         report(happenings, began, course, tell);
+        // The live guard does not wait for these; here the next block waits, so that no machine is too slow.
+        let happenings = self.guard.settle_newborns().await.map_err(broke)?;
+        report(happenings, self.guard.micros(), course, tell);
         Ok(())
     }
 }
@@ -361,7 +367,11 @@ fn report(happenings: Vec<Happening>, began: u64, course: &mut Course, tell: &mu
             Happening::Found { execution, verdict, micros } => {
                 if verdict.level() >= Some(Level::Alert) {
                     if !course.timeline.iter().any(|event| event.kind == EventKind::AttackSeen) {
-                        let way = if execution.index.is_some() { "in its block" } else { "in the mempool" };
+                        let way = match execution.window {
+                            Window::Before => "before it was sent: its contract was tried on a fork",
+                            Window::Pending => "in the mempool",
+                            Window::Mined => "in its block",
+                        };
                         tell(course, Moment::at(began, EventKind::AttackSeen, format!("{} {way}", execution.hash())));
                     }
                     let finding = verdict.findings.first();
@@ -688,7 +698,7 @@ fn honest(without: &Course, with: &Course) -> Vec<Honest> {
 /// The first verdict that called for action, or the strongest.
 fn verdict(course: &Course, glossary: &Glossary) -> Option<VerdictSummary> {
     let stop = course.verdicts.iter().find(|(_, verdict)| verdict.level() == Some(Level::Stop));
-    let (_, verdict) = stop.or_else(|| course.verdicts.iter().max_by_key(|(_, verdict)| verdict.level()))?;
+    let (execution, verdict) = stop.or_else(|| course.verdicts.iter().max_by_key(|(_, verdict)| verdict.level()))?;
     let finding = verdict.findings.first()?;
     // A detector that names its asset gives the amounts after it as bare numbers.
     let asset = finding.evidence.iter().find(|evidence| evidence.what == "asset").map(|it| it.value.as_str());
@@ -700,6 +710,7 @@ fn verdict(course: &Course, glossary: &Glossary) -> Option<VerdictSummary> {
         (evidence.what.to_string(), value)
     });
     Some(VerdictSummary {
+        window: execution.window.into(),
         level: finding.level,
         detector: finding.detector.to_string(),
         summary: glossary.shown(&finding.summary),

@@ -107,7 +107,7 @@ impl<W: Write> Screen<W> {
 pub fn summary(report: &DrillReport) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    let heads = ["scenario", "lane", "outcome", "lost / at stake", "kept", "sent", "blocks", "honest"];
+    let heads = ["scenario", "lane", "window", "outcome", "lost / at stake", "kept", "sent", "blocks", "honest"];
     table.set_header(heads.iter().enumerate().map(|(index, head)| aligned(index, (*head).to_owned())));
     let mut last = None;
     for run in &report.runs {
@@ -117,6 +117,7 @@ pub fn summary(report: &DrillReport) -> String {
         let row = [
             scenario,
             run.lane.word().to_owned(),
+            run.verdict.as_ref().map_or("-", |verdict| verdict.window.word()).to_owned(),
             run.outcome().word().to_owned(),
             stakes(run, true),
             run.losses
@@ -149,15 +150,16 @@ pub fn summary(report: &DrillReport) -> String {
     if let (Some(median), Some(slowest)) = (totals.seen_to_sent_median_micros, totals.seen_to_sent_slowest_micros) {
         lines.push(format!("Seen to sent (sent), wall clock: median {}, slowest {}.", millis(median), millis(slowest)));
     }
+    lines.push("window: when it was found out, before it was sent, while it waited, or between its parts.".to_owned());
     lines.push(
         "blocks: from seen to sealed. honest: went through, of all sent, those to sealed modules included.".to_owned(),
     );
     lines.join("\n")
 }
 
-/// The first three columns are words, the others figures.
+/// The first four columns are words, the others figures.
 fn aligned(index: usize, text: String) -> Cell {
-    let alignment = if index < 3 { CellAlignment::Left } else { CellAlignment::Right };
+    let alignment = if index < 4 { CellAlignment::Left } else { CellAlignment::Right };
     Cell::new(text).set_alignment(alignment)
 }
 

@@ -20,12 +20,15 @@ pub enum Scenario {
     UnprotectedInitialiser,
     /// An upgrade by whoever holds the key.
     StolenAdminKey,
+    /// A contract that is made some blocks before it is used.
+    WaitingContract,
 }
 
 /// There is no scenario of this name.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 #[error(
-    "scenario `{seen}` is none of re-entrancy, price-manipulation, slow-drain, unprotected-initialiser, stolen-admin-key"
+    "scenario `{seen}` is none of re-entrancy, price-manipulation, slow-drain, unprotected-initialiser, stolen-admin-key, \
+     waiting-contract"
 )]
 pub struct UnknownScenario {
     seen: String,
@@ -33,12 +36,13 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// All scenarios, in the order of tables.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ReEntrancy,
         Self::PriceManipulation,
         Self::SlowDrain,
         Self::UnprotectedInitialiser,
         Self::StolenAdminKey,
+        Self::WaitingContract,
     ];
 
     /// Its name on the command line.
@@ -49,6 +53,7 @@ impl Scenario {
             Self::SlowDrain => "slow-drain",
             Self::UnprotectedInitialiser => "unprotected-initialiser",
             Self::StolenAdminKey => "stolen-admin-key",
+            Self::WaitingContract => "waiting-contract",
         }
     }
 
@@ -60,6 +65,7 @@ impl Scenario {
             Self::SlowDrain => "A slow drain through a rounding error",
             Self::UnprotectedInitialiser => "An unprotected initialiser behind a proxy",
             Self::StolenAdminKey => "A stolen admin key that upgrades and withdraws",
+            Self::WaitingContract => "A contract that waits on the chain before it attacks",
         }
     }
 
@@ -71,13 +77,14 @@ impl Scenario {
             Self::SlowDrain => slow_drain::STORY,
             Self::UnprotectedInitialiser => unprotected_initialiser::STORY,
             Self::StolenAdminKey => stolen_admin_key::STORY,
+            Self::WaitingContract => re_entrancy::WAITING_STORY,
         }
     }
 
     /// Accounts, keys, contracts and what guards them.
     pub fn setup(self, seed: u64) -> Setup {
         match self {
-            Self::ReEntrancy => re_entrancy::build(seed).0,
+            Self::ReEntrancy | Self::WaitingContract => re_entrancy::build(seed).0,
             Self::PriceManipulation => price_manipulation::build(seed).0,
             Self::SlowDrain => slow_drain::build(seed).0,
             Self::UnprotectedInitialiser => unprotected_initialiser::build(seed).0,
@@ -94,13 +101,14 @@ impl Scenario {
             Self::SlowDrain => slow_drain::script(setup.seed, lane),
             Self::UnprotectedInitialiser => unprotected_initialiser::script(setup.seed, lane),
             Self::StolenAdminKey => stolen_admin_key::script(setup.seed, lane),
+            Self::WaitingContract => re_entrancy::waiting_script(setup.seed, lane),
         }
     }
 
     /// Whose balances tell what was lost on this scenario's `setup`, and who got it.
     pub fn losses(self, setup: &Setup) -> Losses {
         match self {
-            Self::ReEntrancy => re_entrancy::losses(setup.seed),
+            Self::ReEntrancy | Self::WaitingContract => re_entrancy::losses(setup.seed),
             Self::PriceManipulation => price_manipulation::losses(setup.seed),
             Self::SlowDrain => slow_drain::losses(setup.seed),
             Self::UnprotectedInitialiser => unprotected_initialiser::losses(setup.seed),

@@ -1,4 +1,5 @@
-//! A vault that pays before it books, and a savings vault beside it that does not.
+//! A vault that pays before it books, and a savings vault beside it that does not. Two scenarios: the attack comes
+//! with its contract, or the contract waits on the chain for a while.
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{SolCall, SolConstructor};
@@ -13,6 +14,14 @@ use super::{InvariantRule, Lane, Losses, Script, Setup, Step};
 pub(super) const STORY: &str = "A vault keeps 1,000 ether for three people. Its `withdrawAll` pays first and clears the \
     balance afterwards. The attacker's contract stakes some ether and asks for it again each time it is being paid, \
     so the same balance is paid out many times over. A savings vault beside it shares no code and must stay open.";
+
+pub(super) const WAITING_STORY: &str = "The same vault and the same thief, whose contract stands on the chain for a minute \
+    before it is used. Nobody who waits for the attack sees more of it than that. Called on a fork of the head, as its \
+    maker might call it, it shows what it is for, and the vault is sealed before the button is pressed, even where the \
+    attack itself travels in private.";
+
+/// Blocks between a waiting contract and its use: a minute.
+const WAITS: u64 = 5;
 
 /// Ether that each depositor has in the vault when the script begins.
 const DEPOSITS: [u64; 3] = [400, 350, 250];
@@ -69,11 +78,20 @@ pub(super) fn build(seed: u64) -> (Setup, World) {
     (builder.finish(), world)
 }
 
-/// Honest use of both vaults, and the attack.
+/// Honest use of both vaults, and the attack by a contract that comes with it.
 pub(super) fn script(seed: u64, lane: Lane) -> Script {
+    played(seed, lane, 0)
+}
+
+/// The same with a contract that waits for some blocks before it is used.
+pub(super) fn waiting_script(seed: u64, lane: Lane) -> Script {
+    played(seed, lane, WAITS)
+}
+
+fn played(seed: u64, lane: Lane, waits: u64) -> Script {
     let (_, world) = build(seed);
     let mut steps = honest(seed, &world);
-    steps.extend(attack(seed, &world, lane));
+    steps.extend(attack(seed, &world, lane, waits));
     Script::new(BLOCKS, steps)
 }
 
@@ -134,7 +152,7 @@ fn visit(traffic: &mut Traffic, world: &World, is_in: &mut bool) {
     *is_in = !*is_in;
 }
 
-fn attack(seed: u64, world: &World, lane: Lane) -> Vec<Step> {
+fn attack(seed: u64, world: &World, lane: Lane, waits: u64) -> Vec<Step> {
     let assault = Assault { way: lane.way(), modules: vec![module("vault")] };
     let start = Dice::new(seed, "attack").between(10, 13);
     let code =
@@ -145,7 +163,7 @@ fn attack(seed: u64, world: &World, lane: Lane) -> Vec<Step> {
         Lane::Mempool | Lane::Private => (1, 50, 1_000, "re-enter the vault until it is empty"),
         Lane::Split => (9, 25, 5, "re-enter the vault four times"),
     };
-    for block in (start.saturating_add(2)..).take(takings) {
+    for block in (start.saturating_add(waits)..).take(takings) {
         let take = ReentrantThief::takeCall { times: U256::from(times) };
         steps.push(assault.pay(block, world.attacker, world.thief, text, whole(stake), take.abi_encode()));
     }

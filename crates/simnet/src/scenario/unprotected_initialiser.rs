@@ -119,7 +119,7 @@ fn attack(seed: u64, world: &World, lane: Lane) -> Vec<Step> {
             let seize = InitialiserThief::seizeCall { wallet: world.wallet };
             let text = "become the owner and take all";
             vec![
-                assault.deploy(start, world.attacker, "deploy the thief", InitialiserThief::BYTECODE.clone()),
+                assault.deploy(next, world.attacker, "deploy the thief", InitialiserThief::BYTECODE.clone()),
                 assault.call(next, world.attacker, world.thief, text, seize.abi_encode()),
             ]
         }
