@@ -69,8 +69,12 @@ impl Guard {
         let is_far = |block: &&Block| tip.number.0.saturating_sub(block.header.number.0) > self.execute_within_blocks;
         let far = blocks.get(..blocks.iter().take_while(is_far).count()).unwrap_or_default();
         let mut looks = vec![Look::Execute; blocks.len()];
+        if far.is_empty() {
+            self.boundary = None;
+        }
         if let Some(first) = far.first() {
-            let audit = Audit { source: self.source.as_ref(), watch: &self.watch, keys: &self.audited };
+            let (source, known) = (self.source.as_ref(), &mut self.boundary);
+            let mut audit = Audit { source, watch: &self.watch, keys: &self.audited, known };
             let found = tokio::task::block_in_place(|| audit.unexplained(far));
             let silent = audit.silent_calls(far);
             let marked = match found {

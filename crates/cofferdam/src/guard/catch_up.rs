@@ -29,6 +29,8 @@ pub(super) struct Audit<'a> {
     pub(super) watch: &'a Watchlist,
     /// What is compared: [`keys`].
     pub(super) keys: &'a [AccessListItem],
+    /// The state after the last stretch, which is that before the next.
+    pub(super) known: &'a mut Option<(BlockRef, PreState)>,
 }
 
 /// The accounts of `watch` with their proxy slots.
@@ -44,12 +46,17 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// [`StateError`] when the state between them is not to be had.
-    pub(super) fn unexplained(&self, blocks: &[Block]) -> Result<Vec<bool>, StateError> {
-        let mut marked: Vec<bool> = blocks.iter().map(|block| self.is_silent_call(block)).collect();
+    pub(super) fn unexplained(&mut self, blocks: &[Block]) -> Result<Vec<bool>, StateError> {
+        let mut marked = self.silent_calls(blocks);
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else { return Ok(marked) };
         if let Some(parent) = first.header.parent_ref().filter(|_| !self.keys.is_empty()) {
-            let (before, after) = (self.state(parent)?, self.state(last.header.block_ref())?);
+            let before = match self.known.take() {
+                Some((at, state)) if at == parent => state,
+                Some(_) | None => self.state(parent)?,
+            };
+            let after = self.state(last.header.block_ref())?;
             self.search(blocks, &before, &after, &mut marked)?;
+            *self.known = Some((last.header.block_ref(), after));
         }
         Ok(marked)
     }
@@ -242,19 +249,23 @@ mod tests {
         (found, states.asked.into_inner().unwrap().len())
     }
 
-    fn with<T>(states: &States, work: impl FnOnce(&Audit<'_>) -> T) -> T {
+    fn with<T>(states: &States, work: impl FnOnce(&mut Audit<'_>) -> T) -> T {
         let module =
             Module { id: ModuleId::new("vault").unwrap(), contracts: vec![VAULT], assets: vec![Asset::Native] };
         let watch = Watchlist::new(vec![module]);
-        work(&Audit { source: states, watch: &watch, keys: &keys(&watch) })
+        work(&mut Audit { source: states, watch: &watch, keys: &keys(&watch), known: &mut None })
     }
 
     #[test]
-    fn a_quiet_stretch_costs_two_questions() {
+    fn a_quiet_stretch_costs_one_question_and_the_first_one_two() {
         let busy = Happened { sent: 5, failed: 7, withdrawn_gwei: 3, ..Happened::default() };
-        let (found, asked) = marks(&[busy; 64]);
-        assert_eq!(found.unwrap(), [false; 64]);
-        assert_eq!(asked, 2);
+        let (blocks, states) = chain(&[busy; 64]);
+        let found = with(&states, |audit| {
+            let (older, newer) = blocks.split_at(32);
+            [audit.unexplained(older).unwrap(), audit.unexplained(newer).unwrap()].concat()
+        });
+        assert_eq!(found, [false; 64]);
+        assert_eq!(*states.asked.lock().unwrap(), [0, 32, 64]);
     }
 
     #[test]

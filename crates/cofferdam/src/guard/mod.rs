@@ -32,7 +32,7 @@ use cofferdam_respond::{Limits, Progress, RespondError, Responder, Response, Set
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{
     AccessListItem, Batch, BlockRef, Clock, Event, Execution, Header, Journal, JournalError, Judge, Level,
-    OperatorAlert, StateError, StateSource, Transaction, Verdict, Watchlist,
+    OperatorAlert, PreState, StateError, StateSource, Transaction, Verdict, Watchlist,
 };
 
 pub use mempool::MempoolOptions;
@@ -133,6 +133,8 @@ pub struct Guard {
     untold: Vec<Event>,
     /// What is compared of blocks that are not executed.
     audited: Vec<AccessListItem>,
+    /// That, after the last block that it was compared for.
+    boundary: Option<(BlockRef, PreState)>,
     judge: Box<dyn Judge>,
     responder: Option<Responder>,
     journal: Arc<dyn Journal>,
@@ -178,6 +180,7 @@ impl Guard {
             told_receipts_only: false,
             untold: Vec::new(),
             audited: catch_up::keys(&parts.watch),
+            boundary: None,
             source: parts.source,
             watch: parts.watch,
             judge: parts.judge,
