@@ -13,6 +13,7 @@ use cofferdam_types::primitives::Address;
 use cofferdam_types::{Clock, Execution, Judge, Level, Module, Verdict, Watchlist};
 use serde::Serialize;
 
+use super::newborns::{NewContracts, Tally};
 use crate::cases::{Runnable, judge, one_each, together};
 
 /// How many of the most-called contracts are registered.
@@ -33,6 +34,8 @@ pub struct Measured {
     pub exploits: Exploits,
     /// Ordinary blocks, with the most-called contracts registered.
     pub honest: Honest,
+    /// Contracts that the blocks and the attacks create.
+    pub new_contracts: NewContracts,
     /// Runs per block of which the best counts.
     pub runs: u32,
 }
@@ -151,17 +154,20 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
     let mut registered = Timing { registered: most_called.len(), ..Timing::default() };
     let mut decisions = Vec::new();
     let mut honest = Honest::default();
+    let mut newborns = Tally::default();
     for block in &blocks {
         let gas = time_bare(block, runs, clock, &mut [&mut plain, &mut registered]);
         time_ours(block, &[], runs, clock, &mut plain)?;
         time_ours(block, &most_called, runs, clock, &mut registered)?;
         exact(block, gas, &mut exactness)?;
         decide(block, &most_called, clock, &mut decisions, &mut honest)?;
+        newborns.block(block, &most_called)?;
         progress(&block.case.name);
     }
     let mut exploits = Exploits::default();
     for (entry, case) in manifest.exploits.iter().zip(load(folder, &manifest.exploits)?) {
         attack(entry, &case, &mut exploits)?;
+        newborns.attack(&case, entry)?;
         progress(&case.case.name);
     }
     Ok(Measured {
@@ -171,6 +177,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
         latency_ms: Latencies { decision: percentiles(decisions) },
         exploits,
         honest,
+        new_contracts: newborns.finish(),
         runs,
     })
 }
@@ -268,7 +275,7 @@ fn time_ours(
 }
 
 #[expect(clippy::as_conversions, reason = "nanoseconds of a run, far below 2^53")]
-fn micros(nanos: u64) -> f64 {
+pub(super) fn micros(nanos: u64) -> f64 {
     nanos as f64 / 1e3
 }
 
@@ -382,7 +389,7 @@ fn attack(entry: &Entry, case: &Runnable, exploits: &mut Exploits) -> Result<(),
     Ok(())
 }
 
-fn percentiles(mut values: Vec<f64>) -> Percentiles {
+pub(super) fn percentiles(mut values: Vec<f64>) -> Percentiles {
     values.sort_by(f64::total_cmp);
     let at = |per_mille: usize| {
         let rank = values.len().saturating_mul(per_mille).div_ceil(1_000).max(1);

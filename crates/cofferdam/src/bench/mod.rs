@@ -4,7 +4,9 @@
 
 mod blocks;
 pub mod export;
+mod newborns;
 mod watched;
 pub mod zoo;
 
 pub use blocks::{Exactness, Exploits, Flagged, Honest, Latencies, Measured, Missed, Percentiles, Throughput, run};
+pub use newborns::NewContracts;

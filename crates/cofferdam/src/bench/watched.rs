@@ -1,14 +1,17 @@
 //! One recording as a guard would have seen it: engine and judge over its blocks, each public transaction first on the
-//! head while it waits. Only the addresses are given to them; the truth is held against their answers here.
+//! head while it waits, each new contract tried when it is seen. Only the addresses are given to them; the truth is held against their answers here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cofferdam_evm::Engine;
+use cofferdam_evm::{Budget, Engine, Subject, Trials, created};
 use cofferdam_simnet::Lane;
-use cofferdam_simnet::zoo::{Part, PlayedBlock, PlayedState, Recording};
+use cofferdam_simnet::zoo::{Part, PlayedBlock, PlayedState, Recording, Sent};
 use cofferdam_types::primitives::{Address, U256};
-use cofferdam_types::{Asset, Execution, Judge, Level, Module, ModuleId, Transaction, Verdict, Watchlist, Window};
+use cofferdam_types::{
+    Asset, Creator, Execution, Judge, Level, ManualClock, Module, ModuleId, Transaction, UnixMillis, Verdict,
+    Watchlist, Window,
+};
 
 use super::zoo::{Said, Told};
 use crate::cases::judge;
@@ -28,7 +31,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Runs engine and judge over the recording, each public transaction first on the head before its block.
+    /// Runs engine and judge over the recording: each public transaction first on the head before its block, each new
+    /// contract tried as soon as it is seen.
     pub(super) fn of(recording: &Recording) -> Result<Self, String> {
         let watch = Arc::new(Watchlist::new(modules(&recording.modules)?));
         let source = Arc::new(PlayedState::new(&recording.played));
@@ -36,63 +40,106 @@ impl Watched {
         engine.reset(recording.played.parent.clone());
         let mut judge = judge(&watch).map_err(|error| error.to_string())?;
         engine.set_needs(judge.needs().clone());
+        // Bounded by calls and gas, not by time, so that the same zoo gives the same figures everywhere.
+        let budget = Budget { micros: u64::MAX, ..Budget::default() };
+        let mut trials = Trials::new(budget, Arc::new(ManualClock::new(UnixMillis(0))));
         let mut watched = Self { last_loss: last_loss(recording), ..Self::default() };
         for block in &recording.played.blocks {
-            let pending = pending(&mut engine, block, &judge)?;
+            let early = pending(&mut engine, block, &judge, &mut trials)?;
             let advanced = engine.advance(&block.block).map_err(|error| error.to_string())?;
-            for ((execution, sent), early) in advanced.executions.iter().zip(&block.sent).zip(&pending) {
-                let mined = judge.judge(execution);
-                judge.record(execution);
-                let verdicts: Vec<&Verdict> = early.iter().chain([&mined]).collect();
-                if sent.part == Part::Subject {
-                    watched.subject.count(&verdicts);
-                    watched.note(execution, early.as_ref(), &mined, sent.lost_after);
-                } else {
-                    watched.history.count(&verdicts);
+            for ((execution, sent), early) in advanced.executions.into_iter().zip(&block.sent).zip(early) {
+                let mut said = early;
+                said.push((Window::Mined, judge.judge(&execution)));
+                judge.record(&execution);
+                if sent.way == Lane::Private {
+                    said.extend(newborn(&mut engine, &Arc::new(execution), &[], &judge, &mut trials));
+                }
+                match sent.part {
+                    Part::Subject | Part::Extra => {
+                        watched.subject.count(&said);
+                        watched.note(said, sent);
+                    }
+                    Part::History | Part::Bystander => watched.history.count(&said),
                 }
             }
         }
         Ok(watched)
     }
 
-    fn note(&mut self, execution: &Execution, early: Option<&Verdict>, mined: &Verdict, lost_after: U256) {
-        self.transactions = self.transactions.saturating_add(1);
-        let lost_before = std::mem::replace(&mut self.lost, lost_after);
-        self.counted = self.counted.saturating_add(counted(mined));
-        if execution.effects.outcome.succeeded() && self.last_loss.is_some_and(|last| self.transactions > last) {
+    fn note(&mut self, said: Vec<(Window, Verdict)>, sent: &Sent) {
+        // What is said of a victim's transaction warns as well, and is said between two of the attacker's.
+        self.transactions = self.transactions.saturating_add(u64::from(sent.part == Part::Subject));
+        let mut lost = std::mem::replace(&mut self.lost, sent.lost_after);
+        let too_late = self.last_loss.is_some_and(|last| self.transactions > last);
+        for (window, verdict) in said {
+            if window == Window::Mined {
+                self.counted = self.counted.saturating_add(counted(&verdict));
+                lost = sent.lost_after;
+            }
             // What is said when all is lost helps nobody.
-            return;
-        }
-        let seen = early.map(|verdict| (verdict, Window::Pending, lost_before));
-        for (verdict, window, lost) in seen.into_iter().chain([(mined, Window::Mined, lost_after)]) {
-            match (verdict.level(), &mut self.told) {
+            match (verdict.level().filter(|_| !too_late), &mut self.told) {
                 (Some(level @ (Level::Alert | Level::Stop)), None) => {
-                    let (transaction, why) = (self.transactions, sentences(verdict));
+                    let (transaction, why) = (self.transactions, sentences(&verdict));
                     self.told = Some(Told { level, transaction, window, lost_before: units(lost), why });
                 }
                 (Some(level), Some(told)) => told.level = told.level.max(level),
-                (Some(Level::Notice), None) => self.notices.extend(sentences(verdict)),
+                (Some(Level::Notice), None) => self.notices.extend(sentences(&verdict)),
                 (None, _) => {}
             }
         }
     }
 }
 
-/// The verdicts on the public transactions of `block` while they wait; none for the others.
-fn pending(engine: &mut Engine, block: &PlayedBlock, judge: &impl Judge) -> Result<Vec<Option<Verdict>>, String> {
+/// What is said of the public transactions of `block`, and of the contracts that they create, while they wait; nothing
+/// of the others.
+fn pending(
+    engine: &mut Engine,
+    block: &PlayedBlock,
+    judge: &impl Judge,
+    trials: &mut Trials,
+) -> Result<Vec<Vec<(Window, Verdict)>>, String> {
     let transactions: Vec<Arc<Transaction>> = block.block.transactions.iter().cloned().map(Arc::new).collect();
-    let mut verdicts = Vec::with_capacity(transactions.len());
+    let mut said = Vec::with_capacity(transactions.len());
     for (index, (transaction, sent)) in transactions.iter().zip(&block.sent).enumerate() {
         if sent.way == Lane::Private {
-            verdicts.push(None);
+            said.push(Vec::new());
             continue;
         }
         let before = transactions.iter().take(index).filter(|earlier| earlier.from == transaction.from);
         let earlier: Vec<Arc<Transaction>> = before.cloned().collect();
         let execution = engine.pending_after(&earlier, transaction.clone()).map_err(|error| error.to_string())?;
-        verdicts.push(Some(judge.judge(&execution)));
+        let verdict = judge.judge(&execution);
+        let mut of_this = newborn(engine, &Arc::new(execution), &earlier, judge, trials);
+        of_this.push((Window::Pending, verdict));
+        said.push(of_this);
     }
-    Ok(verdicts)
+    Ok(said)
+}
+
+/// What is said of the contracts that `creation` makes, after they were tried on the head.
+fn newborn(
+    engine: &mut Engine,
+    creation: &Arc<Execution>,
+    earlier: &[Arc<Transaction>],
+    judge: &impl Judge,
+    trials: &mut Trials,
+) -> Vec<(Window, Verdict)> {
+    let mut said = Vec::new();
+    for address in created(creation).0 {
+        let account = creation.transaction.from;
+        let change = creation.effects.code_changes.iter().find(|change| change.address == address);
+        let creator = Creator {
+            account,
+            through: change.and_then(|change| change.creator).filter(|through| *through != account),
+            nonce: creation.transaction.nonce,
+            label: None,
+            funded_by: None,
+        };
+        let subject = Subject { creation, earlier, address, creator };
+        let tried = trials.of(engine, &subject, &mut |_| false);
+        said.push((Window::Before, judge.judge_newborn(&tried)));
+    }
+    said
 }
 
 fn modules(contracts: &[Vec<Address>]) -> Result<Vec<Module>, String> {

@@ -46,6 +46,8 @@ pub struct Recall {
     pub stopped: u64,
     /// Of the flagged, before anything was lost.
     pub before_loss: u64,
+    /// Of the flagged, first of all when a contract was tried that nobody had used yet.
+    pub tried: u64,
 }
 
 impl Recall {
@@ -75,6 +77,7 @@ impl Recall {
         if let Some(told) = &row.told {
             self.flagged = self.flagged.saturating_add(1);
             self.stopped = self.stopped.saturating_add(u64::from(told.level == Level::Stop));
+            self.tried = self.tried.saturating_add(u64::from(told.window == Window::Before));
             self.before_loss = self.before_loss.saturating_add(u64::from(told.lost_before == 0));
         }
     }
@@ -145,9 +148,9 @@ pub struct AttackRow {
 pub struct Told {
     /// How strong the strongest was.
     pub level: Level,
-    /// Which of the attacker's transactions was told first, from 1.
+    /// Which of the attacker's transactions was told first, from 1; his last one before it where it was a victim's.
     pub transaction: u64,
-    /// Whether that was before it was in a block.
+    /// Whether that was when its contract was tried, while it waited, or when it was in a block.
     pub window: Window,
     /// Lost by then, in whole units.
     pub lost_before: u64,
@@ -166,7 +169,7 @@ pub struct HonestRow {
     pub said: Said,
 }
 
-/// Verdicts on honest transactions; pending and mined count once, by the stronger.
+/// Verdicts on honest transactions and the contracts that they make; each transaction counts once, by the strongest.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Said {
     /// Transactions.
@@ -283,10 +286,10 @@ impl Said {
         self.why.extend_from_slice(&other.why);
     }
 
-    /// Adds one transaction and the stronger of its verdicts.
-    pub(super) fn count(&mut self, verdicts: &[&Verdict]) {
+    /// Adds one transaction and the strongest of its verdicts.
+    pub(super) fn count(&mut self, said: &[(Window, Verdict)]) {
         self.transactions = self.transactions.saturating_add(1);
-        let Some(strongest) = verdicts.iter().max_by_key(|verdict| verdict.level()) else { return };
+        let Some((_, strongest)) = said.iter().max_by_key(|(_, verdict)| verdict.level()) else { return };
         let Some(level) = strongest.level() else { return };
         let counted = match level {
             Level::Notice => &mut self.notices,

@@ -27,8 +27,8 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// A treasury of 100,000, four voters with 300,000 each, and three small grants in the past. `guest` votes with as
-    /// much as they.
+    /// A treasury of 100,000, four voters with 900,000 each, and three small grants in the past. `guest` has as many
+    /// votes as all of them.
     pub(super) fn lived(stage: &mut Stage, guest: Option<Address>) -> Self {
         let town = Town::new(stage);
         let (votes, asset) = (town.token(stage, "VOTE"), town.token(stage, "ASSET"));
@@ -52,13 +52,9 @@ impl Assembly {
         town.approve(stage, votes, governor);
         if let Some(guest) = guest {
             let share = ZooFlawedToken::transferCall { to: guest, amount: whole(900_000) };
-            stage.call(town.citizen(9), votes, &share);
-            let more = ZooFlawedToken::transferCall { to: guest, amount: whole(900_000) };
-            stage.call(town.citizen(10), votes, &more);
-            let rest = ZooFlawedToken::transferCall { to: guest, amount: whole(900_000) };
-            stage.call(town.citizen(11), votes, &rest);
-            let last = ZooFlawedToken::transferCall { to: guest, amount: whole(900_000) };
-            stage.call(town.citizen(7), votes, &last);
+            for seller in [7, 9, 10, 11] {
+                stage.call(town.citizen(seller), votes, &share);
+            }
             stage.call(guest, votes, &ZooFlawedToken::approveCall { spender: governor, amount: U256::MAX });
             stage.call(guest, governor, &ZooGovernor::depositCall { amount: whole(3_600_000) });
         }

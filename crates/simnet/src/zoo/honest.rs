@@ -114,8 +114,7 @@ pub(super) fn refinance(stage: &mut Stage) -> Scene {
     Scene::new(&[old, other], move |role| {
         let (collateral, debt) = (whole(40_000), whole(28_000));
         let fund = ZooFlawedToken::transferCall { to: role.me, amount: collateral };
-        let on = |act: &[Act]| act.to_vec();
-        let open = on(&[
+        let open = vec![
             Act::approve(market.collateral, old),
             Act::approve(market.collateral, other),
             Act::approve(market.loan, old),
@@ -123,13 +122,13 @@ pub(super) fn refinance(stage: &mut Stage) -> Scene {
             Act::new(old, &ZooLending::depositCall { amount: collateral, account: role.me }),
             Act::new(old, &ZooLending::borrowCall { amount: debt }),
             Act::transfer_all(market.loan, role.me, market.town.citizen(9)),
-        ]);
-        let moving = on(&[
+        ];
+        let moving = vec![
             Act::new(old, &ZooLending::repayCall { amount: debt, account: role.me }),
             Act::new(old, &ZooLending::releaseCall { amount: collateral }),
             Act::new(other, &ZooLending::depositCall { amount: collateral, account: role.me }),
             Act::new(other, &ZooLending::borrowCall { amount: debt }),
-        ]);
+        ];
         let flash = Act::flash_loan(market.town.lender, role.me, market.loan, debt);
         vec![
             Step::Bystander(Send::call(market.town.citizen(9), market.collateral, &fund)),

@@ -243,7 +243,7 @@ impl<'a> Show<'a> {
                     index = index.saturating_add(1);
                 }
                 Step::Account(send) => self.subject(&send),
-                Step::Bystander(send) => self.stage.must(&send, Part::Bystander, Way::Public),
+                Step::Bystander(send) => self.stage.must(&send, Part::Extra, Way::Public),
                 Step::Wait(seconds) => self.stage.wait(seconds),
             }
         }

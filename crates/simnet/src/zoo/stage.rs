@@ -34,8 +34,10 @@ const PURSE: u64 = 100_000;
 pub enum Part {
     /// Honest use before anything happens.
     History,
-    /// Honest use while it happens.
+    /// Honest use beside it, which has nothing to do with it.
     Bystander,
+    /// Somebody honest whom the entry needs: a victim, a trader, a giver.
+    Extra,
     /// What the entry is about: the attack, its preparation included, or the flow that looks like one.
     Subject,
 }

@@ -105,7 +105,7 @@ fn show(measured: &ZooMeasured) -> Result<(), Failure> {
 fn recall_table(heading: &str, recalls: &[Recall]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header([heading, "n", "flagged", "95 %", "stops", "before any loss"]);
+    table.set_header([heading, "n", "flagged", "95 %", "stops", "before any loss", "when tried"]);
     for recall in recalls {
         let (low, high) = recall.interval();
         table.add_row([
@@ -115,6 +115,7 @@ fn recall_table(heading: &str, recalls: &[Recall]) -> Table {
             format!("{low:.0} to {high:.0} %"),
             recall.stopped.to_string(),
             recall.before_loss.to_string(),
+            recall.tried.to_string(),
         ]);
     }
     for column in table.column_iter_mut().skip(1) {

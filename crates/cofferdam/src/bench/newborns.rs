@@ -1,0 +1,133 @@
+//! New contracts of the cases, tried as the live watch tries them: how long each takes, and what is said of it.
+//!
+//! A case holds the state that its transactions read, and little else: what a trial reads beyond that is zero here and
+//! would not be on the chain. The contracts of ordinary blocks are nobody's attack; whatever is said of them is wrong.
+
+use std::sync::Arc;
+
+use cofferdam_chain::case::Entry;
+use cofferdam_evm::{Budget, Subject, Trials, created};
+use cofferdam_types::{Creator, Execution, Judge, Level, Module, Newborn, Transaction, TrialEnd, Verdict, Watchlist};
+use serde::Serialize;
+
+use super::Percentiles;
+use super::blocks::percentiles;
+use crate::cases::{Runnable, judge, together};
+use crate::telemetry::SystemClock;
+
+/// New contracts that were looked at.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NewContracts {
+    /// Contracts that transactions of ordinary blocks created.
+    pub n: u64,
+    /// Of these, not called because they call nobody themselves.
+    pub harmless: u64,
+    /// Of these, not tried to the end: calls, gas or time ran out.
+    pub cut: u64,
+    /// Calls of all trials.
+    pub calls: u64,
+    /// Milliseconds of one trial, reading and trying.
+    pub trial_ms: Percentiles,
+    /// Stops about them.
+    pub stops: u64,
+    /// Alerts about them.
+    pub alerts: u64,
+    /// Notices about them.
+    pub notices: u64,
+    /// Each alert and stop: case, transaction and sentence.
+    pub found: Vec<String>,
+    /// Contracts that the attacks' own transactions created, with what is said of each.
+    pub attacks: Vec<String>,
+}
+
+/// Counts while the cases run.
+#[derive(Default)]
+pub(super) struct Tally {
+    counts: NewContracts,
+    millis: Vec<f64>,
+}
+
+impl Tally {
+    pub(super) fn finish(self) -> NewContracts {
+        NewContracts { trial_ms: percentiles(self.millis), ..self.counts }
+    }
+
+    /// The contracts of an ordinary block, with `modules` protected.
+    pub(super) fn block(&mut self, case: &Runnable, modules: &[Module]) -> Result<(), String> {
+        each(case, modules, usize::MAX, &mut |index, newborn, verdict| {
+            let counts = &mut self.counts;
+            counts.n = counts.n.saturating_add(1);
+            counts.harmless = counts.harmless.saturating_add(u64::from(newborn.effort.end == TrialEnd::Harmless));
+            let cut = matches!(newborn.effort.end, TrialEnd::Calls | TrialEnd::Gas | TrialEnd::Time);
+            counts.cut = counts.cut.saturating_add(u64::from(cut));
+            counts.calls = counts.calls.saturating_add(u64::from(newborn.effort.calls));
+            self.millis.push(super::blocks::micros(newborn.effort.micros));
+            let counted = match verdict.level() {
+                Some(Level::Stop) => &mut counts.stops,
+                Some(Level::Alert) => &mut counts.alerts,
+                Some(Level::Notice) => &mut counts.notices,
+                None => return,
+            };
+            *counted = counted.saturating_add(1);
+            if verdict.level() > Some(Level::Notice) {
+                counts.found.extend(sentences(case, index, newborn, verdict));
+            }
+        })
+    }
+
+    /// The contracts that an attack creates before or with its last transaction.
+    pub(super) fn attack(&mut self, case: &Runnable, entry: &Entry) -> Result<(), String> {
+        let last = entry.attack_tx.unwrap_or(usize::MAX);
+        let modules = together(entry.protected.clone());
+        each(case, &modules, last, &mut |index, newborn, verdict| {
+            let said = sentences(case, index, newborn, verdict);
+            if said.is_empty() {
+                let nothing = format!("{} tx {index}: {}: nothing", case.case.name, newborn.address);
+                self.counts.attacks.push(nothing);
+            }
+            self.counts.attacks.extend(said);
+        })
+    }
+}
+
+fn sentences(case: &Runnable, index: usize, newborn: &Newborn, verdict: &Verdict) -> Vec<String> {
+    let finding = |finding: &cofferdam_types::Finding| {
+        let (name, level, ended) = (&case.case.name, finding.level, newborn.effort.end.words());
+        format!("{name} tx {index}: {level}: {} (it ended because {ended})", finding.summary)
+    };
+    verdict.findings.iter().map(finding).collect()
+}
+
+/// Tries what each transaction creates, up to number `last`, on the state before the case.
+fn each(
+    case: &Runnable,
+    modules: &[Module],
+    last: usize,
+    tell: &mut dyn FnMut(usize, &Newborn, &Verdict),
+) -> Result<(), String> {
+    let watch = Arc::new(Watchlist::new(modules.to_vec()));
+    let judge = judge(&watch).map_err(|error| error.to_string())?;
+    let mut engine = case.engine(watch);
+    engine.set_needs(judge.needs().clone());
+    let executed = engine.advance(&case.block).map_err(|error| error.to_string())?.executions;
+    engine.rollback(case.case.parent()).map_err(|error| error.to_string())?;
+    let mut trials = Trials::new(Budget::default(), Arc::new(SystemClock::start()));
+    for (index, mined) in executed.iter().enumerate().take(last.saturating_add(1)) {
+        if created(mined).0.is_empty() {
+            continue;
+        }
+        let same_sender = |other: &&Execution| other.transaction.from == mined.transaction.from;
+        let before = executed.get(..index).unwrap_or_default().iter().filter(same_sender);
+        let earlier: Vec<Arc<Transaction>> = before.map(|other| other.transaction.clone()).collect();
+        let again = engine.pending_after(&earlier, mined.transaction.clone()).map_err(|error| error.to_string())?;
+        let creation = Arc::new(again);
+        for address in created(&creation).0 {
+            let transaction = &creation.transaction;
+            let creator = Creator { account: transaction.from, nonce: transaction.nonce, ..Creator::default() };
+            let subject = Subject { creation: &creation, earlier: &earlier, address, creator };
+            let newborn = trials.of(&mut engine, &subject, &mut |_| false);
+            tell(index, &newborn, &judge.judge_newborn(&newborn));
+        }
+    }
+    Ok(())
+}
