@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use clap::Args;
 use cofferdam_detect::Settings;
+use cofferdam_evm::Assertions;
 use cofferdam_types::primitives::Address;
-use cofferdam_types::{Level, Watchlist};
+use cofferdam_types::{AssertionOutcome, AssertionResult, Level, Watchlist};
 
 use super::record::{RPC_VARIABLE, hard_fork};
 use crate::cases::together;
@@ -96,14 +97,23 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
 
 async fn simulate(arguments: &Arguments, target: Target, ready: Option<&Ready>) -> Result<Explained, Failure> {
     let protected = match ready {
-        Some(ready) => Protected { watch: ready.watch.clone(), settings: ready.settings.clone() },
+        Some(ready) => Protected {
+            watch: ready.watch.clone(),
+            settings: ready.settings.clone(),
+            assertions: ready.assertions.clone(),
+        },
         None => {
             let modules =
                 if arguments.protected.is_empty() { Vec::new() } else { together(arguments.protected.clone()) };
-            Protected { watch: Arc::new(Watchlist::new(modules)), settings: Settings::default() }
+            Protected {
+                watch: Arc::new(Watchlist::new(modules)),
+                settings: Settings::default(),
+                assertions: Assertions::default(),
+            }
         }
     };
     let mut ground = stand(arguments, target, ready, protected).await?;
+    ground.notes.extend(ground.execution.assertions.iter().map(said));
     let containment = match ready {
         Some(ready) => contain(&mut ground, ready).await?,
         None => {
@@ -114,6 +124,21 @@ async fn simulate(arguments: &Arguments, target: Target, ready: Option<&Ready>) 
         }
     };
     Ok(explained(&mut ground, containment))
+}
+
+/// What one Solidity assertion said, also where that was nothing.
+fn said(outcome: &AssertionOutcome) -> String {
+    let call = outcome.call.map(|call| format!(" for call {call}")).unwrap_or_default();
+    let result = match &outcome.result {
+        AssertionResult::Held { over_limit: None } => format!("held, with {} gas", outcome.gas),
+        AssertionResult::Held { over_limit: Some(limit) } => {
+            format!("held, with {} gas and not with {limit}", outcome.gas)
+        }
+        AssertionResult::Broken { reason } => format!("broken: {reason}"),
+        AssertionResult::Inconclusive(why) => format!("inconclusive: {why}"),
+        AssertionResult::NotFired { why } => format!("not run: {why}"),
+    };
+    format!("assertion `{}.{}`{call}: {result}", outcome.contract, outcome.function)
 }
 
 async fn stand(

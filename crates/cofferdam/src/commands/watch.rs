@@ -93,9 +93,15 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
         modules = ready.watch.modules().len(),
         levers = ready.responder.levers.len(),
         resumes_at = checkpoint.map(|block| block.number.0),
+        assertions = ready.assertions.summary().count(),
         mode = if acts { "acts within its limits" } else { "shadow: tries everything, sends nothing" },
         "watching"
     );
+    for (contract, module, _, not_supported) in ready.assertions.summary() {
+        for trigger in not_supported {
+            tracing::warn!(contract, %module, %trigger, "an assertion registers a trigger that is not supported");
+        }
+    }
     let outbox = Outbox::new(store.clone(), ready.receivers, DeliveryOptions::default()).map_err(Failure::outside)?;
     let mut told = stop.clone();
     let outbox = tokio::spawn(outbox.run(async move {
@@ -110,7 +116,7 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
     let responder = Responder::new(ready.responder, store.clone(), channel, clock.clone()).map_err(Failure::input)?;
     let detection = Detection::new(ready.watch.clone(), &ready.settings).map_err(Failure::input)?;
     let source = Arc::new(NodeState::new(node.clone(), tokio::runtime::Handle::current()));
-    let guard = Guard::new(Parts {
+    let mut guard = Guard::new(Parts {
         rules: ready.rules,
         source,
         watch: ready.watch,
@@ -121,6 +127,7 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
         mempool: Kept::default(),
         execute_within_blocks: follow.execute_within_blocks,
     });
+    guard.set_assertions(&ready.assertions);
     let following = FollowerOptions { depth: u64::from(follow.reorg_depth_blocks), ..FollowerOptions::default() };
     let live = Live {
         guard,

@@ -9,14 +9,14 @@ use alloy_primitives::B256;
 use cofferdam_chain::{Endpoint, EndpointOptions};
 use cofferdam_detect::Detection;
 use cofferdam_detect::settings::{AssetName, HistorySettings, ModuleSettings, Settings};
-use cofferdam_evm::{Rules, spec_named};
+use cofferdam_evm::{Assertions, Rules, spec_named};
 use cofferdam_incident::{Receiver, Secret};
 use cofferdam_respond::{Guardian, GuardianSettings, Responder, Setup, open_all};
 use cofferdam_types::{Asset, ManualClock, Module, UnixMillis, Watchlist};
 use url::Url;
 
 use super::rehearsal::Rehearsal;
-use super::{Environment, File, Mistake, ModuleEntry, limits, parts};
+use super::{Environment, File, Mistake, ModuleEntry, assertions, limits, parts};
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Ready {
     pub watch: Arc<Watchlist>,
     /// How it is judged.
     pub settings: Settings,
+    /// What its teams assert in Solidity.
+    pub assertions: Assertions,
     /// Levers, guardians and limits.
     pub responder: Setup,
     /// Who is told.
@@ -65,11 +67,12 @@ pub(super) fn ready(file: File, hash: B256, env: &Environment<'_>) -> Result<Rea
     check.names("module", file.modules.iter().map(|module| module.id.as_str()));
     let watch = Arc::new(Watchlist::new(file.modules.iter().map(module).collect()));
     let settings = check.settings(&file, &watch);
+    let assertions = assertions::load(&file, rules).map_err(|mistakes| check.mistakes.extend(mistakes)).ok();
     let responder = check.responder(&file, rules);
-    if let Some(responder) = responder
+    if let (Some(responder), Some(assertions)) = (responder, assertions)
         && check.mistakes.is_empty()
     {
-        return Ok(Ready { file, hash, rules, endpoints, watch, settings, responder, receivers });
+        return Ok(Ready { file, hash, rules, endpoints, watch, settings, assertions, responder, receivers });
     }
     Err(check.mistakes)
 }

@@ -10,6 +10,7 @@
 //! **Invariant:** secrets are never in the file and never in a message; addresses of endpoints and receivers may hold a
 //! key and are never in a message either. Limits on what the machine may do stand in a file of their own.
 
+mod assertions;
 mod check;
 mod content;
 mod limits;
@@ -33,6 +34,7 @@ use cofferdam_types::{ChainId, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use assertions::AssertionEntry;
 pub use check::Ready;
 use content::withhold;
 pub(crate) use rehearsal::Rehearsal;
@@ -152,6 +154,9 @@ pub struct ModuleEntry {
     /// What must hold across every transaction that touches it.
     #[serde(default)]
     pub invariants: Vec<InvariantSettings>,
+    /// Solidity assertions that are run for every transaction that touches it.
+    #[serde(default)]
+    pub assertions: Vec<AssertionEntry>,
     /// Exceptions, each with an owner and an end.
     #[serde(default)]
     pub allow: Vec<Allowed>,
@@ -301,6 +306,9 @@ impl File {
         let paths = guardians.flat_map(|guardian| [&mut guardian.keystore, &mut guardian.password_file]);
         for path in paths.chain([&mut self.limits]).flatten() {
             *path = folder.join(&*path);
+        }
+        for assertion in self.modules.iter_mut().flat_map(|module| &mut module.assertions) {
+            assertion.artifact = folder.join(&assertion.artifact);
         }
         self.record.database = folder.join(&self.record.database);
         self

@@ -49,7 +49,7 @@ fn refine(schema: &mut Value) {
             limit(object);
             for (key, inner) in object.iter_mut() {
                 let (place, pattern) = match key.as_str() {
-                    "target" | "sender" | "recipient" | "address" => (Some(&mut *inner), ADDRESS),
+                    "target" | "sender" | "recipient" | "address" | "adopter" => (Some(&mut *inner), ADDRESS),
                     "contracts" | "holders" => (inner.get_mut("items"), ADDRESS),
                     name if name.ends_with("_env") => (Some(&mut *inner), VARIABLE),
                     _ => (None, ""),

@@ -10,7 +10,7 @@ use alloy_primitives::B256;
 use cofferdam_chain::case::Case;
 use cofferdam_chain::{Endpoint, EndpointOptions, Node, NodeOptions, NodeState};
 use cofferdam_detect::{Detection, Settings};
-use cofferdam_evm::{Engine, Rules, Spec};
+use cofferdam_evm::{Assertions, Engine, Rules, Spec};
 use cofferdam_types::{
     Block, ChainId, Execution, Header, Judge, Outcome, StateSource, Transaction, Verdict, Watchlist, Window,
 };
@@ -24,6 +24,8 @@ pub(super) struct Protected {
     pub(super) watch: Arc<Watchlist>,
     /// How they are judged.
     pub(super) settings: Settings,
+    /// What is asserted in Solidity.
+    pub(super) assertions: Assertions,
 }
 
 /// An executed transaction and all that it stands on.
@@ -175,6 +177,7 @@ pub(super) fn of_case(path: &Path, case: Case, index: Option<usize>, protected: 
 fn judge(protected: &Protected, engine: &mut Engine) -> Result<Detection, Failure> {
     let judge = Detection::new(protected.watch.clone(), &protected.settings).map_err(Failure::input)?;
     engine.set_needs(judge.needs().clone());
+    engine.set_assertions(protected.assertions.clone());
     Ok(judge)
 }
 
