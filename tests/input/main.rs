@@ -98,7 +98,11 @@ async fn a_changed_byte_of_a_bundle_is_found() {
         Program::run(folder.path(), &["incident", "verify", "bundle.jsonl"]).await
     };
     assert_eq!(verify(&format!("{bundle}\n")).await.code, Some(0), "untouched");
-    let place = bundle.find("asset-outflow").expect("the drill's finding is in the bundle");
+    let unknown = ["incident", "export", "re-entrancy-mempool.db", "no-such-incident"];
+    refused(&Program::run(folder.path(), &unknown).await, &["error: there is no incident `no-such-incident`"]);
+    let name = "\"detector\":\"";
+    let place = bundle.find(name).expect("the drill has findings, and they are in the bundle");
+    let place = place.saturating_add(name.len());
     let mut changed = bundle.clone();
     changed.replace_range(place..place.saturating_add(1), "A");
     assert_eq!(verify(&changed).await.code, Some(1));

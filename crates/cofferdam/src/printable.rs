@@ -59,6 +59,11 @@ pub fn without_long_hashes(text: &str) -> String {
     short
 }
 
+/// A number of things: `1 module`, `2 modules`.
+pub fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// `text` made printable and broken at spaces into lines of at most `width` characters; a longer word stands alone.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -140,6 +145,11 @@ mod tests {
         assert_eq!(shown(1_709_251_199), "2024-02-29 23:59:59");
         assert_eq!(shown(253_402_300_799), "9999-12-31 23:59:59");
         assert_eq!(utc(UnixMillis(u64::MAX)), "18446744073709551615 ms");
+    }
+
+    #[test]
+    fn one_thing_is_not_things() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "block")), ["0 blocks", "1 block", "2 blocks"]);
     }
 
     #[test]

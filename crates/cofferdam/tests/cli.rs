@@ -43,7 +43,7 @@ fn a_right_configuration_is_code_0_and_a_wrong_one_code_2() {
     std::fs::write(folder.path().join("cofferdam.toml"), GOOD).unwrap();
     let good = cofferdam(folder.path(), &["config", "check"]);
     assert_eq!(good.status.code(), Some(0), "{good:?}");
-    assert!(text(&good.stdout).contains("1 modules"), "{good:?}");
+    assert!(text(&good.stdout).contains("1 endpoint, 1 module, 0 levers"), "{good:?}");
 
     let wrong = GOOD.replace("id = 31337", "id = 'x'\nsurprise = 1");
     std::fs::write(folder.path().join("wrong.toml"), wrong).unwrap();

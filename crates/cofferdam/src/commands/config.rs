@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::config::{self, Mistake};
-use crate::printable::printable;
+use crate::printable::{counted, printable};
 
 /// Arguments of `config`.
 #[derive(Debug, Args)]
@@ -51,12 +51,12 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
                 Ok(ready) if !json => {
                     let mode = if ready.responder.limits.is_some() { "acts within its limits" } else { "shadow mode" };
                     print_line(format_args!(
-                        "{}: ok: chain {}, {} endpoints, {} modules, {} levers, {mode}",
+                        "{}: ok: chain {}, {}, {}, {}, {mode}",
                         file.display(),
                         ready.file.chain.id,
-                        ready.endpoints.len(),
-                        ready.file.modules.len(),
-                        ready.file.levers.len()
+                        counted(ready.endpoints.len(), "endpoint"),
+                        counted(ready.file.modules.len(), "module"),
+                        counted(ready.file.levers.len(), "lever")
                     ))?;
                 }
                 Ok(_) => {}
@@ -70,6 +70,5 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
 /// All mistakes as one failure.
 pub(super) fn refused(mistakes: &[Mistake]) -> Failure {
     let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  {}", printable(&mistake.to_string()))).collect();
-    let plural = if lines.len() == 1 { "mistake" } else { "mistakes" };
-    Failure::input(format!("the configuration has {} {plural}:\n{}", lines.len(), lines.join("\n")))
+    Failure::input(format!("the configuration has {}:\n{}", counted(lines.len(), "mistake"), lines.join("\n")))
 }

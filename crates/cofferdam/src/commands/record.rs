@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::{Answer, Failure, print_json, print_line};
-use crate::printable::shortened;
+use crate::printable::{counted, shortened};
 
 /// Where the blocks lie below the folder.
 const BLOCKS: &str = "blocks";
@@ -98,8 +98,9 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     } else {
         let transactions = written.iter().map(|block| block.transactions).fold(0, usize::saturating_add);
         print_line(format_args!(
-            "{} blocks with {transactions} transactions in {}; run them with `cofferdam bench --cases {}`",
-            written.len(),
+            "{} with {} in {}; run them with `cofferdam bench --cases {}`",
+            counted(written.len(), "block"),
+            counted(transactions, "transaction"),
             folder.display(),
             folder.display()
         ))?;

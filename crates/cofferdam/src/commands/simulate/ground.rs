@@ -17,6 +17,7 @@ use cofferdam_types::{
 
 use crate::cases::Runnable;
 use crate::cli::Failure;
+use crate::printable::counted;
 
 /// What is protected, and how it is judged.
 pub(super) struct Protected {
@@ -161,7 +162,8 @@ pub(super) fn of_case(path: &Path, case: Case, index: Option<usize>, protected: 
     let count = case.block.transactions.len();
     let index = index.unwrap_or_else(|| count.saturating_sub(1));
     if index >= count {
-        return Err(Failure::input(format!("--index {index}: the case has {count} transactions, counted from 0")));
+        let count = counted(count, "transaction");
+        return Err(Failure::input(format!("--index {index}: the case has {count}, counted from 0")));
     }
     let (engine, parent) = (case.engine(protected.watch.clone()), case.case.parent_header());
     let chain = ChainId(case.case.chain_id);

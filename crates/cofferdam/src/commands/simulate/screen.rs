@@ -5,7 +5,7 @@ use cofferdam_types::{CallKind, CallStatus};
 use super::contain::Containment;
 use super::explain::{Balance, Changed, Explained, Frame, Opinion};
 use crate::cli::{Failure, print_line};
-use crate::printable::{printable, shortened, wrapped};
+use crate::printable::{counted, printable, shortened, wrapped};
 
 /// Lines of each part that are shown.
 const MOST_LINES: usize = 100;
@@ -45,7 +45,7 @@ fn subject(explained: &Explained) -> Result<(), Failure> {
     if stands_on.missing.is_empty() {
         return print_line("missing      nothing");
     }
-    print_line(format_args!("missing      {} pieces of state, read as zero:", stands_on.missing.len()))?;
+    print_line(format_args!("missing      {} of state, read as zero:", counted(stands_on.missing.len(), "piece")))?;
     limited(&stands_on.missing, 10, |piece| print_line(format_args!("             {piece}")))
 }
 
