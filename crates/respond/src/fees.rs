@@ -176,7 +176,7 @@ pub fn offer(
         return Err(FeeRefusal::NoFunds { balance: funds, gas_limit, base_fee: base });
     }
     let highest = by_caps.min(by_purse);
-    let above = |rival: u128| if rival == 0 { 0 } else { eighth_more(rival).saturating_add(caps.bump) };
+    let above = |rival: u128| eighth_more(rival).saturating_add(caps.bump);
     let tip = overtake.map_or(0, |rival| above(rival.highest_priority(base_fee))).max(caps.floor);
     if base_fee.is_none() {
         return Ok(Price { max_fee: tip.max(1).min(highest), tip: None });
@@ -313,6 +313,8 @@ mod tests {
             let attack = Rival::of(&rival(attack_fee.into(), attack_tip.into()));
             let funds = U256::from(funds);
             let Ok(mut price) = offer(base, Some(&attack), &caps, gas, funds) else { return Ok(()) };
+            let highest = ceiling(&caps, gas).min(affordable(funds, gas));
+            prop_assert!(price.behind(&attack, base).is_none() || price.max_fee() == highest, "outbid, or at the cap");
             let wanted = price;
             for _ in 0..40 {
                 prop_assert!(price.max_fee() <= caps.max_fee);
