@@ -206,12 +206,6 @@ impl Guard {
         }
     }
 
-    /// The Solidity assertions to run from now on, in blocks and in the mempool.
-    pub fn set_assertions(&mut self, assertions: &Assertions) {
-        self.engine.set_assertions(assertions.clone());
-        self.scout.set_assertions(assertions.clone());
-    }
-
     /// Takes up what an earlier process left unfinished. To be called once, before the first update.
     ///
     /// # Errors
