@@ -12,14 +12,14 @@ over_both! {
     an_attack_that_is_mined_again_elsewhere_stands_again: again;
 }
 
-/// The record holds the event that withdraws `finding`, and after it no finding with this id.
-async fn is_withdrawn_on_the_record(scene: &Scene, finding: &Value) {
+/// The record holds what `told` tells of a block, and after it the event that withdraws it.
+async fn is_withdrawn_on_the_record(scene: &Scene, told: &Value) {
+    let (finding, block) = (&told["data"]["event"]["finding"]["id"], &told["data"]["event"]["block"]);
     let events = scene.recorded().await;
-    let place = |kind: &str, id: &dyn Fn(&Value) -> Value| {
-        events.iter().rposition(|event| event["type"] == kind && id(event) == *finding)
-    };
-    let found = place("found", &|event| event["finding"]["id"].clone());
-    let withdrawn = place("withdrawn", &|event| event["finding"].clone());
+    let found = |event: &Value| event["type"] == "found" && event["finding"]["id"] == *finding;
+    let withdrawn = |event: &Value| event["type"] == "withdrawn" && event["finding"] == *finding;
+    let found = events.iter().rposition(|event| found(event) && event["block"] == *block);
+    let withdrawn = events.iter().rposition(|event| withdrawn(event) && event["block"] == *block);
     assert!(found.is_some() && found < withdrawn, "found at {found:?}, withdrawn at {withdrawn:?}: {events:#?}");
 }
 
@@ -35,7 +35,7 @@ async fn only_before(over: Transport) {
         |message: &Value| message["type"] == "finding.withdrawn" && message["data"]["event"]["finding"] == finding;
     scene.receiver.accepts("the withdrawal", withdrawn).await;
     scene.nothing_is_lost_or_doubled(program).await;
-    is_withdrawn_on_the_record(&scene, &finding).await;
+    is_withdrawn_on_the_record(&scene, &told.json).await;
 }
 
 /// Two blocks, the newer with an attack, give way to two others, the older of them with another attack.
@@ -55,9 +55,8 @@ async fn only_after(over: Transport) {
         serde_json::from_value(block["transactions"][0].clone()).expect("the reorg brought a transaction");
     assert_ne!(after, before);
     scene.told(after).await;
-    let gone = told.json["data"]["event"]["finding"]["id"].clone();
     scene.nothing_is_lost_or_doubled(program).await;
-    is_withdrawn_on_the_record(&scene, &gone).await;
+    is_withdrawn_on_the_record(&scene, &told.json).await;
 }
 
 /// The attack leaves the chain with its block and is mined in another one.
