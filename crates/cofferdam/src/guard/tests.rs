@@ -97,6 +97,16 @@ async fn a_pending_attack_is_tried_on_the_newest_head_while_old_blocks_are_caugh
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pending_attack_is_answered_after_a_restart_although_no_block_came_since() {
+    let mut bed = Bed::new().await;
+    bed.restart().await.unwrap();
+    let attack = bed.sign(&bed.thief, VAULT, "drain()", 0);
+    bed.guard.stand_on(bed.net.header());
+    let happenings = bed.show(&attack).await.unwrap();
+    assert!(matches!(replies(&happenings)[..], [Reply::Sent { .. }]), "{happenings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_told_while_it_waited_leaves_with_the_block_that_mined_it_and_is_told_again_when_it_waits_again() {
     let mut bed = Bed::new().await;
     let attack = bed.sign(&bed.thief, CAT, "", 0);
