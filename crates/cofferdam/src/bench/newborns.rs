@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 use cofferdam_chain::case::Entry;
 use cofferdam_evm::{Budget, Subject, Trials, created};
-use cofferdam_types::{Creator, Execution, Judge, Level, Module, Newborn, Transaction, TrialEnd, Verdict, Watchlist};
+use cofferdam_types::primitives::Address;
+use cofferdam_types::{
+    Basis, Creator, Effects, Execution, Judge, Level, Module, Newborn, Outcome, Standing, Transaction, TrialEnd,
+    Verdict, Watchlist, Window,
+};
 use serde::Serialize;
 
 use super::Percentiles;
@@ -36,7 +40,12 @@ pub struct NewContracts {
     pub notices: u64,
     /// Each alert and stop: case, transaction and sentence.
     pub found: Vec<String>,
-    /// Contracts that the attacks' own transactions created, with what is said of each.
+    /// Contracts of attackers: those that an attack's transactions create, and the one that an attack calls where it stands
+    /// there already.
+    pub attackers: u64,
+    /// Of these, contracts with an alert or a stop.
+    pub attackers_found: u64,
+    /// What is said of each.
     pub attacks: Vec<String>,
 }
 
@@ -77,16 +86,27 @@ impl Tally {
 
     /// The contracts that an attack creates before or with its last transaction.
     pub(super) fn attack(&mut self, case: &Runnable, entry: &Entry) -> Result<(), String> {
-        let last = entry.attack_tx.unwrap_or(usize::MAX);
+        let last = entry.attack_tx.unwrap_or_else(|| case.block.transactions.len().saturating_sub(1));
         let modules = together(entry.protected.clone());
-        each(case, &modules, last, &mut |index, newborn, verdict| {
-            let said = sentences(case, index, newborn, verdict);
-            if said.is_empty() {
-                let nothing = format!("{} tx {index}: {}: nothing", case.case.name, newborn.address);
-                self.counts.attacks.push(nothing);
-            }
-            self.counts.attacks.extend(said);
-        })
+        each(case, &modules, last, &mut |index, newborn, verdict| self.count_attacker(case, index, newborn, verdict))?;
+        let Some((newborn, verdict)) = standing(case, entry, &modules)? else { return Ok(()) };
+        self.count_attacker(case, last, &newborn, &verdict);
+        Ok(())
+    }
+
+    fn count_attacker(&mut self, case: &Runnable, index: usize, newborn: &Newborn, verdict: &Verdict) {
+        let counts = &mut self.counts;
+        counts.attackers = counts.attackers.saturating_add(1);
+        counts.attackers_found =
+            counts.attackers_found.saturating_add(u64::from(verdict.level() > Some(Level::Notice)));
+        self.millis.push(super::blocks::micros(newborn.effort.micros));
+        let said = sentences(case, index, newborn, verdict);
+        if said.is_empty() {
+            let ended = newborn.effort.end.words();
+            let nothing = format!("{}: {}: nothing (it ended because {ended})", case.case.name, newborn.address);
+            counts.attacks.push(nothing);
+        }
+        counts.attacks.extend(said);
     }
 }
 
@@ -96,6 +116,41 @@ fn sentences(case: &Runnable, index: usize, newborn: &Newborn, verdict: &Verdict
         format!("{name} tx {index}: {level}: {} (it ended because {ended})", finding.summary)
     };
     verdict.findings.iter().map(finding).collect()
+}
+
+/// Tries the contract that an attack calls, as if it had just been made by whoever calls it. `None` where the attack calls
+/// a protected contract itself, or an account without code.
+fn standing(case: &Runnable, entry: &Entry, modules: &[Module]) -> Result<Option<(Newborn, Verdict)>, String> {
+    let transactions = &case.block.transactions;
+    let attack = entry.attack_tx.map_or_else(|| transactions.last(), |index| transactions.get(index));
+    let has_code = |to: &Address| case.case.pre.get(to).is_some_and(|account| !account.state.code.is_empty());
+    let Some((attack, address)) = attack.and_then(|attack| Some((attack, attack.to.filter(has_code)?))) else {
+        return Ok(None);
+    };
+    if entry.protected.contains(&address) {
+        return Ok(None);
+    }
+    let watch = Arc::new(Watchlist::new(modules.to_vec()));
+    let judge = judge(&watch).map_err(|error| error.to_string())?;
+    let mut engine = case.engine(watch);
+    engine.set_needs(judge.needs().clone());
+    let made = Transaction { from: attack.from, hash: attack.hash, nonce: attack.nonce, ..Transaction::default() };
+    let creation = Arc::new(Execution {
+        transaction: Arc::new(made),
+        window: Window::Mined,
+        block: Arc::new(engine.head().clone()),
+        index: Some(0),
+        effects: Effects::nothing(Outcome::Success(Default::default())),
+        facts: Vec::new(),
+        assertions: Vec::new(),
+        standing: Standing { head: engine.head().block_ref(), basis: Basis::Executed, missing: Vec::new() },
+    });
+    let creator = Creator { account: attack.from, nonce: attack.nonce, ..Creator::default() };
+    let subject = Subject { creation: &creation, earlier: &[], address, creator };
+    let mut trials = Trials::new(Budget::default(), Arc::new(SystemClock::start()));
+    let newborn = trials.of(&mut engine, &subject, &mut |_| false);
+    let verdict = judge.judge_newborn(&newborn);
+    Ok(Some((newborn, verdict)))
 }
 
 /// Tries what each transaction creates, up to number `last`, on the state before the case.

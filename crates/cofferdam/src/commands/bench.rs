@@ -82,6 +82,20 @@ fn show(measured: &Measured) -> Result<(), Failure> {
         honest.contract_calls, honest.stops, honest.alerts, honest.notices
     ))?;
     honest.found.iter().try_for_each(line)?;
+    let new = &measured.new_contracts;
+    print_line(format_args!(
+        "before      {} new contracts, {} of them call nobody: {} stops, {} alerts, {} notices; {} calls, {} trials cut short",
+        new.n, new.harmless, new.stops, new.alerts, new.notices, new.calls, new.cut
+    ))?;
+    let trial = &new.trial_ms;
+    print_line(format_args!(
+        "            trial p50 {:.1} ms, p99 {:.1} ms, slowest {:.1} ms",
+        trial.p50, trial.p99, trial.max
+    ))?;
+    print_line(format_args!("            {} of {} contracts of attackers found", new.attackers_found, new.attackers))?;
+    for found in new.found.iter().chain(&new.attacks) {
+        print_line(format_args!("  {}", shortened(found, 200)))?;
+    }
     let exploits = &measured.exploits;
     print_line(format_args!(
         "exploits    {} of {} flagged, {} of them stops",

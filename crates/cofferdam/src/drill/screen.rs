@@ -132,7 +132,7 @@ pub fn summary(report: &DrillReport) -> String {
     }
     let last_column = heads.len().saturating_sub(1);
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index == last_column { 0 } else { 2 }));
+        column.set_padding((0, if index == last_column { 0 } else { 1 }));
     }
     let rule = "\u{2500}".repeat(usize::from(WIDTH));
     let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
