@@ -13,6 +13,7 @@ mod bed;
 mod bounds;
 mod flows;
 mod loading;
+mod questions;
 
 use alloy_primitives::{Address, Bytes, U256};
 use bed::{Bed, HELD, broken, call, mine, of, said, word};
