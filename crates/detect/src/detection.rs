@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use cofferdam_types::{
-    Basis, BlockRef, CallKind, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Newborn, Verdict, Watchlist,
+    Basis, BlockRef, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Newborn, Verdict, Watchlist,
 };
 
 use crate::{
-    Detector, Habit, History, Seen, Settings, SettingsError,
-    catalog::{self, authority_change, invariant, repeat},
+    Detector, History, Seen, Settings, SettingsError,
+    catalog::{self, invariant, repeat},
     settings::{Allowed, ModuleSettings},
 };
 
@@ -235,7 +235,9 @@ impl Judge for Detection {
         let verdict = touched.iter().next().map(|_| self.judge(execution));
         let flagged = verdict.as_ref().and_then(Verdict::level) > Some(Level::Notice);
         for index in touched.iter() {
-            let Some(learnt) = self.seen(execution, index).map(|seen| Learnt::from(&seen)) else { continue };
+            let Some(learnt) = self.seen(execution, index).map(|seen| Learnt::of(&seen, &self.history)) else {
+                continue;
+            };
             learnt.keep(index, flagged, &mut self.history);
         }
         let hostile = verdict.as_ref().is_some_and(repeat::is_hostile);
@@ -249,64 +251,11 @@ impl Judge for Detection {
     }
 }
 
+mod learnt;
 mod newborns;
 
-/// What one execution teaches about one module.
-struct Learnt {
-    flows: Vec<(cofferdam_types::Asset, cofferdam_types::Signed, alloy_primitives::U256)>,
-    habits: Vec<Habit>,
-    authority_changed: bool,
-}
-
-impl From<&Seen<'_>> for Learnt {
-    fn from(seen: &Seen<'_>) -> Self {
-        let mut flows = Vec::new();
-        for flow in &seen.flows {
-            let lost = Seen::lost_of_holdings(flow);
-            // Claims on the module are not its holdings: the window sums what is held.
-            let minted = cofferdam_types::Signed::between(flow.burned, flow.minted);
-            let net = flow.net.saturating_add(minted);
-            if net == cofferdam_types::Signed::default() {
-                continue;
-            }
-            // Where no balance is known no share is either; forged tokens by the thousand end here.
-            let one_sided = flow.held.is_some() && !lost.is_zero() && seen.exchange(flow).is_one_sided();
-            flows.push((flow.asset, net, if one_sided { lost } else { alloy_primitives::U256::ZERO }));
-        }
-        let mut habits = vec![Habit::Sender(seen.execution.transaction.from)];
-        habits.extend(seen.reentries().iter().map(crate::catalog::re_entry::Reentry::habit));
-        for change in seen.changes() {
-            if change.kind == authority_change::Kind::Variable {
-                habits.push(Habit::ActorSlot(change.contract, change.slot.unwrap_or_default()));
-            } else {
-                habits.extend(authority_change::callers(seen, change).into_iter().map(Habit::Authority));
-            }
-        }
-        for call in &seen.effects().calls {
-            let runs = call.kind == CallKind::DelegateCall && call.effective && seen.member(call.callee);
-            if runs && !seen.member(call.code_address) {
-                habits.push(Habit::Runs(call.code_address));
-            }
-        }
-        let authority_changed = seen.changes().iter().any(|change| change.kind.gives_power());
-        Self { flows, habits, authority_changed }
-    }
-}
-
-impl Learnt {
-    /// What was flagged is counted and never becomes a habit: otherwise an attack could be rehearsed.
-    fn keep(self, module: u32, flagged: bool, history: &mut History) {
-        for (asset, net, one_sided) in self.flows {
-            history.add_flow(module, asset, net, one_sided);
-        }
-        for habit in self.habits.into_iter().filter(|_| !flagged) {
-            history.add_habit(module, habit);
-        }
-        if self.authority_changed {
-            history.add_authority_change(module);
-        }
-    }
-}
+use learnt::Learnt;
+pub(crate) use learnt::received;
 
 #[cfg(test)]
 mod tests {
@@ -314,8 +263,8 @@ mod tests {
 
     use alloy_primitives::{B256, Bytes, Log, U256, keccak256};
     use cofferdam_types::{
-        Asset, BalanceCheck, BlockNumber, Call, CodeChange, EmittedLog, Header, Movement, MovementProof, Outcome,
-        StorageWrite,
+        Asset, BalanceCheck, BlockNumber, Call, CallKind, CodeChange, EmittedLog, Header, Movement, MovementProof,
+        Outcome, StorageWrite,
     };
     use proptest::prelude::*;
     use serde_json::{Value, json};

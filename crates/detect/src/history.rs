@@ -11,7 +11,10 @@ use alloy_primitives::{
 };
 use cofferdam_types::{Asset, BlockRef, Header, Selector, Signed};
 
-use crate::settings::HistorySettings;
+use crate::{
+    recent::{Recent, Tally},
+    settings::HistorySettings,
+};
 
 /// Something that a module's transactions do, and that is normal once it is old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ pub enum Habit {
     ActorSlot(Address, U256),
     /// The module runs the code of this account by delegate calls.
     Runs(Address),
+    /// This operation was announced, by its id, to be executed later.
+    Scheduled(B256),
 }
 
 /// Something by which whoever attacked once is known again.
@@ -57,10 +62,12 @@ pub struct History {
     habits_of: HashMap<u32, u32>,
     runs: HashMap<Address, Vec<u32>>,
     authority_changes: HashMap<u32, Vec<u64>>,
-    /// When each account last took part in something that was flagged.
-    suspects: HashMap<Suspect, Vec<u64>>,
-    /// Time and suspects of blocks that can no longer be retracted, as long as suspicion lasts.
-    settled_suspects: VecDeque<(u64, Vec<Suspect>)>,
+    /// Who took part in something that was flagged.
+    suspects: Recent<Suspect>,
+    /// What each account got for nothing, over all modules, in basis points of holdings.
+    receipts: Recent<Address>,
+    /// What accounts that were never seen before got for nothing, per module, in basis points of holdings.
+    newcomers: Recent<u32>,
     /// Blocks that can be retracted, oldest first.
     blocks: VecDeque<Journal>,
     /// Time and series of blocks that cannot, as long as a window may reach them.
@@ -76,6 +83,8 @@ struct Journal {
     habits: Vec<(u32, Habit)>,
     authority_changes: Vec<u32>,
     suspects: Vec<Suspect>,
+    receipts: Vec<Address>,
+    newcomers: Vec<u32>,
 }
 
 /// Running totals of one asset of one module. A window is the difference of two points, so it costs a binary search.
@@ -112,8 +121,10 @@ impl Totals {
     }
 }
 
-/// Suspects remembered at a time: a stranger who is flagged on purpose cannot fill the memory.
-const MOST_SUSPECTS: usize = 16_384;
+/// Seconds of an hour, a day and a week.
+const HOUR_SECONDS: u64 = 3_600;
+const DAY_SECONDS: u64 = 86_400;
+const WEEK_SECONDS: u64 = 604_800;
 
 /// No real balance reaches 2^192; a forged event may claim more.
 const MOST: U256 = U256::from_limbs([u64::MAX, u64::MAX, u64::MAX, 0]);
@@ -137,6 +148,7 @@ impl Series {
 impl History {
     /// Nothing seen yet. Sums are kept for `longest_window_seconds`.
     pub fn new(settings: HistorySettings, longest_window_seconds: u64) -> Self {
+        let suspects = Recent::new(settings.suspect_seconds);
         Self {
             settings,
             longest_window_seconds,
@@ -145,8 +157,9 @@ impl History {
             habits_of: HashMap::default(),
             runs: HashMap::default(),
             authority_changes: HashMap::default(),
-            suspects: HashMap::default(),
-            settled_suspects: VecDeque::new(),
+            suspects,
+            receipts: Recent::new(DAY_SECONDS),
+            newcomers: Recent::new(WEEK_SECONDS),
             blocks: VecDeque::new(),
             settled: VecDeque::new(),
         }
@@ -185,13 +198,25 @@ impl History {
 
     /// Whether `suspect` took part in something flagged within the time that suspicion lasts before `now` (Unix seconds).
     pub fn is_suspect(&self, suspect: Suspect, now: u64) -> bool {
-        let last = self.suspects.get(&suspect).and_then(|times| times.last());
-        last.is_some_and(|last| now <= last.saturating_add(self.settings.suspect_seconds))
+        let since = now.saturating_sub(self.settings.suspect_seconds);
+        self.suspects.tally(suspect, since, u64::MAX).count > 0
     }
 
     /// Whether anybody is under suspicion at all.
     pub fn has_suspects(&self) -> bool {
         !self.suspects.is_empty()
+    }
+
+    /// What `account` got for nothing from all modules within a day before `now`, in basis points of holdings.
+    pub fn receipts_of(&self, account: Address, now: u64) -> Tally {
+        self.receipts.tally(account, now.saturating_sub(DAY_SECONDS), u64::MAX)
+    }
+
+    /// What newcomers got for nothing from `module` within the hour before `now`, and within the week before that hour.
+    pub fn newcomers_of(&self, module: u32, now: u64) -> (Tally, Tally) {
+        let hour = now.saturating_sub(HOUR_SECONDS);
+        let week = now.saturating_sub(WEEK_SECONDS);
+        (self.newcomers.tally(module, hour, u64::MAX), self.newcomers.tally(module, week, hour))
     }
 
     /// Makes `header` the block that the following records belong to. Calling it again for the same block is free.
@@ -207,6 +232,8 @@ impl History {
             habits: Vec::new(),
             authority_changes: Vec::new(),
             suspects: Vec::new(),
+            receipts: Vec::new(),
+            newcomers: Vec::new(),
         });
         let keep = usize::try_from(self.settings.reorg_depth_blocks.max(1)).unwrap_or(usize::MAX);
         while self.blocks.len() > keep {
@@ -259,11 +286,25 @@ impl History {
     /// remembered.
     pub fn add_suspect(&mut self, suspect: Suspect) {
         let Some(open) = self.blocks.back_mut() else { return };
-        if open.suspects.contains(&suspect) || self.suspects.len() >= MOST_SUSPECTS {
-            return;
+        if !open.suspects.contains(&suspect) && self.suspects.note(suspect, open.timestamp, 0) {
+            open.suspects.push(suspect);
         }
-        open.suspects.push(suspect);
-        self.suspects.entry(suspect).or_default().push(open.timestamp);
+    }
+
+    /// Notes in the open block that `account` got `bps` of some holdings for nothing.
+    pub fn add_receipt(&mut self, account: Address, bps: u64) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        if self.receipts.note(account, open.timestamp, bps) {
+            open.receipts.push(account);
+        }
+    }
+
+    /// Notes in the open block that somebody never seen before got `bps` of what `module` holds for nothing.
+    pub fn add_newcomer(&mut self, module: u32, bps: u64) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        if self.newcomers.note(module, open.timestamp, bps) {
+            open.newcomers.push(module);
+        }
     }
 
     /// Takes back everything that `block` brought. Blocks go newest first; one that was never recorded, or is too old
@@ -294,11 +335,16 @@ impl History {
             }
         }
         for module in journal.authority_changes {
-            pop(&mut self.authority_changes, module);
+            if let Entry::Occupied(mut changes) = self.authority_changes.entry(module) {
+                changes.get_mut().pop();
+                if changes.get().is_empty() {
+                    changes.remove();
+                }
+            }
         }
-        for suspect in journal.suspects {
-            pop(&mut self.suspects, suspect);
-        }
+        journal.suspects.into_iter().for_each(|suspect| self.suspects.take_back(suspect));
+        journal.receipts.into_iter().for_each(|account| self.receipts.take_back(account));
+        journal.newcomers.into_iter().for_each(|module| self.newcomers.take_back(module));
     }
 
     /// Lets go of the oldest block: it can no longer be retracted, so what no later window reaches is dropped.
@@ -319,29 +365,9 @@ impl History {
                 changes.retain(|at| *at >= oldest.timestamp);
             }
         }
-        if !oldest.suspects.is_empty() {
-            self.settled_suspects.push_back((oldest.timestamp, oldest.suspects));
-        }
-        let suspicion_ends = oldest.timestamp.saturating_sub(self.settings.suspect_seconds);
-        while let Some((timestamp, _)) = self.settled_suspects.front()
-            && *timestamp < suspicion_ends
-        {
-            if let Some((timestamp, suspects)) = self.settled_suspects.pop_front() {
-                self.acquit(suspects, timestamp);
-            }
-        }
-    }
-
-    /// Forgets what was flagged up to `ended` (Unix seconds).
-    fn acquit(&mut self, suspects: Vec<Suspect>, ended: u64) {
-        for suspect in suspects {
-            if let Entry::Occupied(mut times) = self.suspects.entry(suspect) {
-                times.get_mut().retain(|at| *at > ended);
-                if times.get().is_empty() {
-                    times.remove();
-                }
-            }
-        }
+        self.suspects.settle(oldest.timestamp, oldest.suspects);
+        self.receipts.settle(oldest.timestamp, oldest.receipts);
+        self.newcomers.settle(oldest.timestamp, oldest.newcomers);
     }
 
     /// Drops the points of one series that lie before `horizon`.
@@ -356,16 +382,6 @@ impl History {
         }
         if series.points.is_empty() {
             entry.remove();
-        }
-    }
-}
-
-/// Drops the latest entry of `key`.
-fn pop<K: Copy + Eq + std::hash::Hash>(entries: &mut HashMap<K, Vec<u64>>, key: K) {
-    if let Entry::Occupied(mut times) = entries.entry(key) {
-        times.get_mut().pop();
-        if times.get().is_empty() {
-            times.remove();
         }
     }
 }
@@ -398,6 +414,8 @@ mod tests {
         Runs(u32, u8),
         Authority(u32),
         Suspect(u8),
+        Receipt(u8, u8),
+        Newcomer(u32, u8),
     }
 
     fn asset(native: bool, token: u8) -> Asset {
@@ -413,6 +431,8 @@ mod tests {
             (0..3_u32, 0..3_u8).prop_map(|(module, code)| Step::Runs(module, code)),
             (0..3_u32).prop_map(Step::Authority),
             (0..3_u8).prop_map(Step::Suspect),
+            (0..3_u8, any::<u8>()).prop_map(|(who, bps)| Step::Receipt(who, bps)),
+            (0..3_u32, any::<u8>()).prop_map(|(module, bps)| Step::Newcomer(module, bps)),
         ];
         prop::collection::vec(step, 0..6)
     }
@@ -439,6 +459,8 @@ mod tests {
                 }
                 Step::Runs(module, code) => history.add_habit(*module, Habit::Runs(Address::with_last_byte(*code))),
                 Step::Authority(module) => history.add_authority_change(*module),
+                Step::Receipt(who, bps) => history.add_receipt(Address::with_last_byte(*who), u64::from(*bps)),
+                Step::Newcomer(module, bps) => history.add_newcomer(*module, u64::from(*bps)),
                 Step::Suspect(who) => history.add_suspect(Suspect::Account(Address::with_last_byte(*who))),
             }
         }
@@ -464,7 +486,10 @@ mod tests {
             answers.push(format!("{:?}", history.last_authority_change(module)));
         }
         for who in 0..3 {
-            answers.push(history.is_suspect(Suspect::Account(Address::with_last_byte(who)), now).to_string());
+            let account = Address::with_last_byte(who);
+            answers.push(history.is_suspect(Suspect::Account(account), now).to_string());
+            answers.push(format!("{:?}", history.receipts_of(account, now)));
+            answers.push(format!("{:?}", history.newcomers_of(u32::from(who), now)));
         }
         for code in 0..3 {
             let mut runners = history.runners_of(Address::with_last_byte(code)).to_vec();
@@ -573,7 +598,7 @@ mod tests {
             history.add_authority_change(0);
             history.add_suspect(Suspect::Account(Address::from_word(B256::from(U256::from(number)))));
         }
-        assert!(history.suspects.len() < 20 && history.settled_suspects.len() < 20);
+        assert!(history.suspects.len() < 20);
         assert!(history.series.len() < 20 && history.settled.len() < 20 && history.blocks.len() == 4);
         assert_eq!(history.habits.len(), 4);
         assert!(history.authority_changes[&0].len() < 8);

@@ -22,6 +22,7 @@ mod detector;
 mod flows;
 mod history;
 mod prices;
+mod recent;
 mod seen;
 pub mod settings;
 #[cfg(test)]
@@ -33,5 +34,6 @@ pub use detector::{Detector, DetectorInfo};
 pub use flows::Flow;
 pub use history::{Habit, History, Suspect, WindowSum};
 pub use prices::{Pool, Prices, Worth};
+pub use recent::Tally;
 pub use seen::{Exchange, Seen};
 pub use settings::{Settings, SettingsError};

@@ -46,6 +46,9 @@ pub enum Exchange {
     /// Other assets, of which the module holds so much that the gain is a much smaller share than the loss. A treasury
     /// that trades does this all day; so does a manipulated price.
     Little,
+    /// Shares that the module issued were burnt, and what left is no larger a share of the holdings than they were of the
+    /// supply, within a tenth.
+    Redeemed,
     /// An entry of the module's own books moved by exactly this amount: a claim was redeemed or a debt recorded.
     Booked,
     /// Other assets.
@@ -64,6 +67,7 @@ impl Exchange {
             Self::Nothing => "for nothing in return",
             Self::Strange => "for a token that the module never held",
             Self::Little => "for a much smaller share of other assets",
+            Self::Redeemed => "for shares of the same worth",
             Self::Booked => "against an entry in the module's books",
             Self::Assets => "in exchange for other assets",
         }
@@ -173,7 +177,7 @@ impl<'a> Seen<'a> {
         let (mut little, mut strange) = (false, false);
         for gain in self.flows.iter().filter(|gain| self.is_material(gain, gain.net.gain())) {
             match self.pays(gain, loss) {
-                Exchange::Assets => return Exchange::Assets,
+                exchange @ (Exchange::Assets | Exchange::Redeemed) => return exchange,
                 Exchange::Little => little = true,
                 Exchange::Strange => strange = true,
                 Exchange::Booked | Exchange::Nothing => {}
@@ -383,7 +387,14 @@ impl<'a> Seen<'a> {
             (None | Some(_), _) => None,
         };
         if gain.issued && !gain.burned.is_zero() {
-            return share_of(gain.burned, self.supply_before(gain)).unwrap_or(Exchange::Assets);
+            let supply = self.supply_before(gain);
+            if let (Some(supply), Some(held)) = (supply, loss.held)
+                && !lost.is_zero()
+                && comparable(gain.burned, supply, lost.saturating_sub(lost.wrapping_div(U256::from(10))), held, 1)
+            {
+                return Exchange::Redeemed;
+            }
+            return share_of(gain.burned, supply).unwrap_or(Exchange::Assets);
         }
         if matches!(gain.asset, Asset::Erc721(..) | Asset::Erc1155(..)) {
             return Exchange::Assets;

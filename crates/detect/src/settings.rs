@@ -47,6 +47,15 @@ pub struct ModuleSettings {
     /// When borrowed money counts.
     #[serde(default)]
     pub flash_loan: FlashLoanSettings,
+    /// When too little is paid.
+    #[serde(default)]
+    pub underpaid: UnderpaidSettings,
+    /// When a little leaves again and again.
+    #[serde(default)]
+    pub slow_drain: SlowDrainSettings,
+    /// When too many come at once.
+    #[serde(default)]
+    pub velocity: VelocitySettings,
     /// When somebody flagged before comes back.
     #[serde(default)]
     pub repeat: RepeatSettings,
@@ -74,6 +83,9 @@ impl ModuleSettings {
             supply: SupplySettings::default(),
             prices: PriceSettings::default(),
             flash_loan: FlashLoanSettings::default(),
+            underpaid: UnderpaidSettings::default(),
+            slow_drain: SlowDrainSettings::default(),
+            velocity: VelocitySettings::default(),
             repeat: RepeatSettings::default(),
             newborn: NewbornSettings::default(),
             authority: AuthoritySettings::default(),
@@ -203,6 +215,56 @@ pub struct FlashLoanSettings {
 impl Default for FlashLoanSettings {
     fn default() -> Self {
         Self { alert_bps: share(100) }
+    }
+}
+
+/// When assets leave for much less than they are worth, or for collateral that left again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UnderpaidSettings {
+    /// The least share of an asset that must leave.
+    pub alert_bps: Bps,
+    /// An alert when what came in is worth less than this share of what left, at prices before.
+    pub worth_bps: Bps,
+}
+
+impl Default for UnderpaidSettings {
+    fn default() -> Self {
+        Self { alert_bps: share(500), worth_bps: share(5_000) }
+    }
+}
+
+/// When one account gets a little for nothing, again and again, from one module or from several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlowDrainSettings {
+    /// An alert when the shares that one account got within a day, over all modules, add up to this.
+    pub alert_bps: Bps,
+    /// How many times it must have got something, this time included.
+    pub times: u64,
+}
+
+impl Default for SlowDrainSettings {
+    fn default() -> Self {
+        Self { alert_bps: share(1_000), times: 4 }
+    }
+}
+
+/// When accounts that were never seen before get something for nothing much faster than they used to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VelocitySettings {
+    /// How many newcomers within an hour.
+    pub newcomers: u64,
+    /// How many times more than in an average hour of the week before.
+    pub times_average: u64,
+    /// The least share of the holdings that they must have got within the hour.
+    pub alert_bps: Bps,
+}
+
+impl Default for VelocitySettings {
+    fn default() -> Self {
+        Self { newcomers: 20, times_average: 10, alert_bps: share(200) }
     }
 }
 

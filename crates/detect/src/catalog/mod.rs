@@ -15,7 +15,10 @@ pub mod price_manipulation;
 pub mod re_entry;
 pub mod read_only_re_entry;
 pub mod repeat;
+pub mod slow_drain;
 pub mod supply;
+pub mod underpaid;
+pub mod velocity;
 pub mod votes;
 
 /// All detectors that need no settings of their own to be built, in the order in which they speak.
@@ -32,6 +35,9 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::new(votes::Votes),
         Box::new(assertion::SolidityAssertions),
         Box::new(repeat::Repeat),
+        Box::new(underpaid::Underpaid),
+        Box::new(slow_drain::SlowDrain),
+        Box::new(velocity::Velocity),
     ]
 }
 

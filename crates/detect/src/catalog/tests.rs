@@ -12,7 +12,7 @@ use super::infos;
 use crate::{
     settings::{
         AuthoritySettings, FlashLoanSettings, NewbornSettings, OutflowSettings, PriceSettings, ReentrySettings,
-        RepeatSettings, SupplySettings,
+        RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
     },
     testbed::Case,
 };
@@ -64,6 +64,9 @@ fn defaults_on_the_page_are_those_of_the_code() {
     assert_eq!(of("price-manipulation"), toml::Table::try_from(PriceSettings::default()).unwrap());
     assert_eq!(of("flash-loan"), toml::Table::try_from(FlashLoanSettings::default()).unwrap());
     assert_eq!(of("supply"), toml::Table::try_from(SupplySettings::default()).unwrap());
+    assert_eq!(of("underpaid"), toml::Table::try_from(UnderpaidSettings::default()).unwrap());
+    assert_eq!(of("slow-drain"), toml::Table::try_from(SlowDrainSettings::default()).unwrap());
+    assert_eq!(of("velocity"), toml::Table::try_from(VelocitySettings::default()).unwrap());
     assert_eq!(of("repeat"), toml::Table::try_from(RepeatSettings::default()).unwrap());
     for id in ["allowance", "votes", "read-only-re-entry"] {
         assert!(of(id).is_empty(), "{id}");

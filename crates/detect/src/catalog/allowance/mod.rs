@@ -51,8 +51,10 @@ impl Detector for Allowance {
 /// Somebody whose allowance was spent.
 struct Victim<'a> {
     moved: &'a Movement,
-    /// The caller of the module wrote owner and recipient into his own calldata.
+    /// The caller of the module wrote owner and recipient into his own calldata, in one piece with the selector.
     chosen: bool,
+    /// He wrote them as arguments of his own, and what was taken is the sender's now.
+    named: bool,
     /// Next to nothing is left of the owner's balance.
     emptied: bool,
 }
@@ -80,6 +82,7 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
         {
             victims.push(Victim {
                 moved,
+                named: seen.actors().contains(&recipient) && is_named(seen, index, owner),
                 chosen: is_passed_through(seen, index, call),
                 emptied: is_emptied(seen, moved),
             });
@@ -88,7 +91,9 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
     let first = victims.first()?.moved;
     let chosen = victims.iter().any(|victim| victim.chosen);
     let emptied = victims.iter().filter(|victim| victim.emptied).count();
-    let level = if chosen || emptied > 0 { Level::Alert } else { Level::Notice };
+    // One who is named may have asked for it; several who did nothing have not.
+    let named = victims.iter().filter(|victim| victim.named).count();
+    let level = if chosen || emptied > 0 || named > 1 { Level::Alert } else { Level::Notice };
     let harm = victims.iter().map(|victim| Harm {
         asset: victim.moved.asset,
         account: victim.moved.from,
@@ -133,19 +138,26 @@ fn is_robbed(seen: &Seen<'_>, moved: &Movement) -> bool {
 fn is_passed_through(seen: &Seen<'_>, index: usize, call: &Call) -> bool {
     let effects = seen.effects();
     let Some(choice) = effects.input(call).get(..CHOICE) else { return false };
+    frames_above(seen, index).any(|frame| effects.input(frame).windows(CHOICE).any(|window| window == choice))
+}
+
+/// The module's own frames above the one at `index`, innermost first, up to where an outsider called.
+fn frames_above<'a>(seen: &'a Seen<'_>, index: usize) -> impl Iterator<Item = &'a Call> {
+    let calls = &seen.effects().calls;
     let mut at = index;
-    while let Some(parent) = effects.calls.get(at).and_then(|call| call.parent) {
-        let Ok(parent) = usize::try_from(parent) else { return false };
-        let Some(frame) = effects.calls.get(parent).filter(|_| parent < at) else { return false };
-        if !seen.member(frame.callee) {
-            return false;
-        }
-        if effects.input(frame).windows(CHOICE).any(|window| window == choice) {
-            return true;
-        }
+    std::iter::from_fn(move || {
+        let parent = usize::try_from(calls.get(at)?.parent?).ok().filter(|parent| *parent < at)?;
         at = parent;
-    }
-    false
+        calls.get(parent).filter(|frame| seen.member(frame.callee))
+    })
+}
+
+/// Whether `owner` stands as a word in what an outsider passed to the module.
+fn is_named(seen: &Seen<'_>, index: usize, owner: Address) -> bool {
+    frames_above(seen, index).any(|frame| {
+        let input = seen.effects().input(frame);
+        input.get(4..).is_some_and(|words| words.chunks_exact(32).any(|word| word == owner.into_word().as_slice()))
+    })
 }
 
 /// Whether the owner's balance, as the token's storage shows it, fell to next to nothing by this movement.

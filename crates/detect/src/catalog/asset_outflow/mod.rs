@@ -67,6 +67,8 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
     }
     let exchange = seen.exchange(flow);
     let alert_from = match exchange {
+        // Whoever burns his shares for their worth takes what is his, however much it is.
+        Exchange::Redeemed => return None,
         Exchange::Nothing | Exchange::Little => rules.one_sided_alert_bps,
         Exchange::Strange | Exchange::Booked | Exchange::Assets => rules.exchanged_alert_bps,
     };
@@ -149,6 +151,9 @@ fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Sai
     let held_then = held_at_most(held, window.net);
     let net_after = window.net.saturating_add(Signed::between(lost, U256::ZERO)).loss();
     let exchange = seen.exchange(flow);
+    if exchange == Exchange::Redeemed {
+        return None;
+    }
     let one_sided_after = window.one_sided.saturating_add(lost);
     // Only the transaction that crosses a threshold is told, not every one after it.
     let crosses = |before, after, share| !reaches(before, held_then, share) && reaches(after, held_then, share);

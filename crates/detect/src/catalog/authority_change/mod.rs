@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256, b256};
 use cofferdam_types::{CallKind, Evidence, Execution, Finding, Harm, Level, Module, ModuleId, Severity, Watchlist};
 
 mod changes;
@@ -168,6 +168,11 @@ fn judge(seen: &Seen<'_>, history: &History, change: &Change) -> Option<Said> {
         // Destruction pays out what is left, so the loss is no second sign.
         (Right::Held(..), Kind::Destroyed) => Level::Alert,
         (Right::Held(..) | Right::Unknown(_) | Right::None(_), _) if looted && !doubtful => Level::Stop,
+        // Said beforehand, for as long as makes it no novelty, and done by the protocol's own procedure.
+        (Right::Held(..), _) if was_scheduled(seen, history) => Level::Notice,
+        (Right::Held(holder, _), Kind::Signers) if holder == change.contract && change.what == "signer added" => {
+            Level::Notice
+        }
         (_, Kind::Destroyed) if !at_risk.is_empty() => Level::Stop,
         (Right::None(_), Kind::Owner | Kind::SilentCode) if !at_risk.is_empty() && !doubtful => Level::Stop,
         (Right::None(_), Kind::Variable)
@@ -185,6 +190,19 @@ fn judge(seen: &Seen<'_>, history: &History, change: &Change) -> Option<Said> {
         harm.extend(at_risk);
     }
     Some(said(seen, change, right, level, harm, doubtful))
+}
+
+/// `CallExecuted(bytes32,uint256,address,uint256,bytes)`: OpenZeppelin's timelock.
+const EXECUTED: B256 = b256!("c2617efa69bab66782fa219543714338489c4e9e178271560a91b82c3f612b58");
+/// `ExecuteTransaction(bytes32,address,uint256,string,bytes,uint256)`: Compound's.
+const EXECUTED_TRANSACTION: B256 = b256!("a560e3198060a2f10670c1ec5b403077ea6ae93ca8de1c32b451dc1a943cd6e7");
+
+/// Whether a timelock of the module executes what it announced long enough ago to be no novelty.
+fn was_scheduled(seen: &Seen<'_>, history: &History) -> bool {
+    seen.effects().logs.iter().filter(|emitted| seen.member(emitted.log.address)).any(|emitted| {
+        matches!(emitted.log.topics(), [EXECUTED | EXECUTED_TRANSACTION, id, ..]
+            if history.is_familiar(seen.index, Habit::Scheduled(*id), seen.now()))
+    })
 }
 
 /// Whether a plain variable that names an actor may well be ownership: nothing was paid for it, it does not change

@@ -60,7 +60,7 @@ fn taken(seen: &Seen<'_>, flow: &Flow) -> Option<(U256, Taker)> {
         (Bargain::Unknown, Exchange::Nothing | Exchange::Strange | Exchange::Little | Exchange::Booked) => {
             Seen::lost_of_holdings(flow)
         }
-        (Bargain::Unknown, Exchange::Assets) => return None,
+        (Bargain::Unknown, Exchange::Assets | Exchange::Redeemed) => return None,
     };
     if !reaches(deficit, flow.held?, seen.settings.prices.alert_bps) {
         return None;

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, U256};
-use cofferdam_types::{Asset, Call, CallKind, Effects, Evidence, Finding, Harm, Level, Severity};
+use cofferdam_types::{Asset, Call, CallKind, Evidence, Finding, Harm, Level, Severity, Signed};
 
 use crate::{
     Detector, DetectorInfo, History, Seen,
@@ -40,7 +40,7 @@ impl Detector for ReadOnlyReEntry {
     fn inspect(&self, seen: &Seen<'_>, _: &History) -> Vec<Finding> {
         let effects = seen.effects();
         for reading in readings(seen) {
-            if let Some((asset, amount)) = lost(effects, reading.reader) {
+            if let Some((asset, amount)) = lost(seen, reading.reader) {
                 let call = |index: usize| effects.calls.get(index).map_or_else(String::new, named);
                 let said = Said {
                     level: Level::Alert,
@@ -96,7 +96,7 @@ fn readings(seen: &Seen<'_>) -> Vec<Reading> {
             continue;
         };
         if call.kind == CallKind::StaticCall
-            && !seen.member(call.caller)
+            && Some(call.caller) != calls.get(outer).map(|outer| outer.callee)
             && let Some(reader) = reader(seen, index, outer)
             && !opened(seen, outer, reader)
             && !found.iter().any(|known| known.reader == reader)
@@ -108,7 +108,8 @@ fn readings(seen: &Seen<'_>) -> Vec<Reading> {
     found
 }
 
-/// For whom the frame at `index` reads: the outermost account below `open` that is neither the module's nor the sender's.
+/// For whom the frame at `index` reads: the outermost account below `open` that is neither the sender's nor the one whose
+/// call is open. It may be of the same module: a market that reads the pool beside it.
 fn reader(seen: &Seen<'_>, index: usize, open: usize) -> Option<Address> {
     let calls = &seen.effects().calls;
     let (mut at, mut reader) = (index, None);
@@ -118,7 +119,8 @@ fn reader(seen: &Seen<'_>, index: usize, open: usize) -> Option<Address> {
             break;
         }
         let account = calls.get(parent)?.callee;
-        if !seen.member(account) && !seen.actors().contains(&account) {
+        let is_open = calls.get(open).is_some_and(|open| open.callee == account || open.code_address == account);
+        if !is_open && !seen.actors().contains(&account) {
             reader = Some(account);
         }
         at = parent;
@@ -140,8 +142,10 @@ fn opened(seen: &Seen<'_>, open: usize, account: Address) -> bool {
     false
 }
 
-/// What `account` ended with less of, if it gained nothing at all. A token that sells its own stock loses nothing.
-fn lost(effects: &Effects, account: Address) -> Option<(Asset, U256)> {
+/// What `account` ended with less of, unless it gained something that is worth as much or that nobody can value. A token
+/// that sells its own stock loses nothing.
+fn lost(seen: &Seen<'_>, account: Address) -> Option<(Asset, U256)> {
+    let effects = seen.effects();
     let mut assets: Vec<Asset> = Vec::new();
     for moved in &effects.movements {
         let concerns = moved.from == account || moved.to == account;
@@ -149,15 +153,20 @@ fn lost(effects: &Effects, account: Address) -> Option<(Asset, U256)> {
             assets.push(moved.asset);
         }
     }
-    let nets: Vec<_> = assets.into_iter().map(|asset| (asset, effects.claimed_net(account, asset))).collect();
-    if nets.iter().any(|(_, net)| net.gain() > U256::from(ROUNDING_UNITS)) {
-        return None;
+    let nets: Vec<(Asset, Signed)> =
+        assets.into_iter().map(|asset| (asset, effects.claimed_net(account, asset))).collect();
+    let material = |amount: U256| amount > U256::from(ROUNDING_UNITS);
+    let losses = nets.iter().filter(|(asset, net)| asset.token() != Some(account) && material(net.loss()));
+    let (asset, amount) = losses.map(|(asset, net)| (*asset, net.loss())).max_by_key(|(_, loss)| *loss)?;
+    let mut came = U256::ZERO;
+    for (gained, net) in nets.iter().filter(|(_, net)| material(net.gain())) {
+        // Shares of the module whose call is open are what cannot be valued now: they are why the reader was asked.
+        if gained.token().is_some_and(|token| seen.member(token)) {
+            continue;
+        }
+        came = came.saturating_add(seen.prices().worth(net.gain(), *gained, asset, &|_| true)?.most);
     }
-    nets.into_iter()
-        .filter(|(asset, _)| asset.token() != Some(account))
-        .map(|(asset, net)| (asset, net.loss()))
-        .filter(|(_, loss)| *loss > U256::from(ROUNDING_UNITS))
-        .max_by_key(|(_, loss)| *loss)
+    (came.saturating_mul(U256::from(2)) <= amount).then_some((asset, amount))
 }
 
 #[cfg(test)]

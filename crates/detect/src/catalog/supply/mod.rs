@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use cofferdam_types::{Asset, Evidence, Finding, Harm, Level, Severity};
 
 mod conservation;
@@ -13,7 +13,7 @@ mod conservation;
 use crate::{
     Detector, DetectorInfo, Flow, History, Seen,
     amounts::{comparable, reaches, share_bps},
-    seen::{Said, percent},
+    seen::{ROUNDING_UNITS, Said, percent},
 };
 
 /// The detector's id.
@@ -23,6 +23,9 @@ static INFO: LazyLock<DetectorInfo> = LazyLock::new(|| DetectorInfo::embedded(in
 
 /// A mint is paid when what came in is at least a quarter of the share that it makes of the supply.
 const PAID_WITHIN: u64 = 4;
+
+/// Shares that are none, whatever the vault: a deposit is worth more of their smallest units.
+const DUST_SHARES: u64 = 10;
 
 /// Recognises supply out of nothing.
 pub struct Supply;
@@ -42,8 +45,51 @@ impl Detector for Supply {
                 findings.push(seen.finding(&INFO, token.as_slice(), said));
             }
         }
+        if let Some(said) = kept(seen) {
+            findings.push(seen.finding(&INFO, b"kept", said));
+        }
         findings
     }
+}
+
+/// A deposit was taken, and the shares that were minted for it are none or a few of their smallest units: somebody made
+/// the shares so dear beforehand that rounding swallows it.
+fn kept(seen: &Seen<'_>) -> Option<Said> {
+    let effects = seen.effects();
+    let minted_at_all = |token: Address| {
+        effects.movements.iter().any(|moved| moved.asset == Asset::Erc20(token) && moved.from.is_zero())
+    };
+    let share = seen.flows.iter().find(|flow| {
+        flow.issued
+            && flow.burned.is_zero()
+            && flow.minted <= U256::from(DUST_SHARES)
+            && flow.asset.token().is_some_and(minted_at_all)
+    })?;
+    let sender = seen.execution.transaction.from;
+    let robbed = |gain: &&Flow| {
+        let (came, Some(held)) = (gain.net.gain(), gain.held) else { return false };
+        let material = came > U256::from(ROUNDING_UNITS) && reaches(came, held, seen.settings.supply.sold_alert_bps);
+        let gave = seen.losses().any(|loss| loss.asset != share.asset);
+        !gain.issued && !held.is_zero() && material && !gave
+    };
+    let gain = seen.flows.iter().find(robbed)?;
+    let amount = gain.net.gain();
+    Some(Said {
+        level: Level::Alert,
+        severity: Severity::High,
+        summary: format!(
+            "module {} took {amount} of {} and gave {} shares for it",
+            seen.module.id, gain.asset, share.minted
+        ),
+        harm: vec![Harm { asset: gain.asset, account: sender, amount, at_risk: false }],
+        evidence: vec![
+            Evidence::new("deposited", format!("{amount} of {}", gain.asset)),
+            Evidence::new("held before", gain.held.unwrap_or_default()),
+            Evidence::new("shares minted", share.minted),
+            Evidence::new("share token", share.asset),
+            Evidence::new("sender", sender),
+        ],
+    })
 }
 
 /// A mint to outsiders for which too little came in. What share of the supply it is, storage tells; where it does not,

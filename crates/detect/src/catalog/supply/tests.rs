@@ -92,3 +92,12 @@ fn a_small_mint_that_is_sold_at_once_is_an_alert() {
     assert_eq!(level(ID, vault(10_000, 0)), None);
     assert_eq!(level(ID, sold), Some(Level::Alert));
 }
+
+#[test]
+fn a_deposit_for_which_rounding_gives_no_share_is_an_alert() {
+    let mut swallowed = vault(0, 500_000);
+    swallowed["transactions"][0]["writes"] = json!([]);
+    assert_eq!(level(ID, swallowed), Some(Level::Alert));
+    assert_eq!(level(ID, vault(10, 500_000)), Some(Level::Alert), "ten of the smallest units are none");
+    assert_eq!(level(ID, vault(11, 500_000)), None, "what shares are worth, their number does not tell");
+}
