@@ -15,6 +15,8 @@ use cofferdam_respond::{Guardian, GuardianSettings, Responder, Setup, open_all};
 use cofferdam_types::{Asset, ManualClock, Module, UnixMillis, Watchlist};
 use url::Url;
 
+use crate::labels::Labels;
+
 use super::rehearsal::Rehearsal;
 use super::{Environment, File, Mistake, ModuleEntry, assertions, limits, parts};
 
@@ -39,6 +41,8 @@ pub struct Ready {
     pub responder: Setup,
     /// Who is told.
     pub receivers: Vec<Receiver>,
+    /// Who is known.
+    pub labels: Labels,
 }
 
 impl Ready {
@@ -69,10 +73,11 @@ pub(super) fn ready(file: File, hash: B256, env: &Environment<'_>) -> Result<Rea
     let settings = check.settings(&file, &watch);
     let assertions = assertions::load(&file, rules).map_err(|mistakes| check.mistakes.extend(mistakes)).ok();
     let responder = check.responder(&file, rules);
+    let labels = check.labels(&file);
     if let (Some(responder), Some(assertions)) = (responder, assertions)
         && check.mistakes.is_empty()
     {
-        return Ok(Ready { file, hash, rules, endpoints, watch, settings, assertions, responder, receivers });
+        return Ok(Ready { file, hash, rules, endpoints, watch, settings, assertions, responder, receivers, labels });
     }
     Err(check.mistakes)
 }
@@ -97,6 +102,11 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
         supply: entry.supply.clone(),
         prices: entry.prices.clone(),
         flash_loan: entry.flash_loan.clone(),
+        underpaid: entry.underpaid.clone(),
+        slow_drain: entry.slow_drain.clone(),
+        velocity: entry.velocity.clone(),
+        repeat: entry.repeat.clone(),
+        newborn: entry.newborn.clone(),
         authority: entry.authority.clone(),
         invariants: entry.invariants.clone(),
         allow: entry.allow.clone(),
@@ -133,6 +143,18 @@ impl Check<'_> {
                 self.mistake(Mistake::new(field, "is given twice").seeing(name));
             }
         }
+    }
+
+    /// The lists of known accounts, one after the other.
+    fn labels(&mut self, file: &File) -> Labels {
+        let mut labels = Labels::default();
+        for (index, path) in file.labels.iter().enumerate() {
+            let read = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"));
+            if let Err(reason) = read.and_then(|text| labels.add(&text).map_err(|error| error.to_string())) {
+                self.mistake(Mistake::new(format!("labels[{index}]"), reason).seeing(path.display()));
+            }
+        }
+        labels
     }
 
     /// The value of a variable; never said in a message.

@@ -27,7 +27,8 @@ use std::path::{Path, PathBuf};
 use alloy_primitives::{Address, B256, keccak256};
 use cofferdam_detect::settings::{
     Allowed, AssetName, AuthoritySettings, FlashLoanSettings, InvariantSettings, NewbornSettings, OutflowSettings,
-    PriceSettings, ReentrySettings, RepeatSettings, SupplySettings,
+    PriceSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings,
+    VelocitySettings,
 };
 use cofferdam_respond::{GuardianSettings, LeverSettings};
 use cofferdam_types::{ChainId, ModuleId};
@@ -69,6 +70,10 @@ pub struct File {
     /// Path of the file with what may be done alone. Absent: shadow mode, everything is tried and nothing is sent.
     #[serde(default)]
     pub limits: Option<PathBuf>,
+    /// CSV files with accounts that are known: exchanges, mixers, bridges, attackers. The first line names the columns:
+    /// `address`, `category` (or `label`), and where there is one `name`.
+    #[serde(default)]
+    pub labels: Vec<PathBuf>,
     /// Who is told.
     #[serde(rename = "webhook", default)]
     pub webhooks: Vec<Webhook>,
@@ -148,6 +153,21 @@ pub struct ModuleEntry {
     /// When borrowed money counts.
     #[serde(default)]
     pub flash_loan: FlashLoanSettings,
+    /// When too little is paid.
+    #[serde(default)]
+    pub underpaid: UnderpaidSettings,
+    /// When a little leaves again and again.
+    #[serde(default)]
+    pub slow_drain: SlowDrainSettings,
+    /// When too many come at once.
+    #[serde(default)]
+    pub velocity: VelocitySettings,
+    /// When somebody flagged before comes back.
+    #[serde(default)]
+    pub repeat: RepeatSettings,
+    /// When a new contract counts.
+    #[serde(default)]
+    pub newborn: NewbornSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,
@@ -204,15 +224,15 @@ impl Default for Follow {
 /// One thing that is wrong. Whatever it says, it holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
+    /// The file, where it is another one that the configuration names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Where: `module[0].contracts[1]`; empty for the file as a whole.
     pub field: String,
     /// The line on which the field, or what should contain it, stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// What stands there; absent where nothing does, or where it may be secret.
-    /// The file, where it is another one that the configuration names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
     /// What would be right, or what is wrong.
@@ -232,14 +252,14 @@ impl Mistake {
 
 impl std::fmt::Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
         }
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
-        }
-        if let Some(file) = &self.file {
-            write!(f, "{file}: ")?;
         }
         match &self.seen {
             Some(seen) => write!(f, "`{seen}`: {}", self.expected),
@@ -293,18 +313,12 @@ fn take(text: &str, folder: &Path, env: &Environment<'_>) -> Result<Ready, Vec<M
     Err(mistakes)
 }
 
-/// The file, where its structure is right.
-fn structured(value: &serde_json::Value) -> Result<File, Vec<Mistake>> {
-    let mistakes = schema::structural(value);
-    if mistakes.is_empty() { schema::typed(value) } else { Err(mistakes) }
-}
-
 impl File {
     /// The same, with relative paths taken from the folder of the file, and not from wherever the program is started.
     fn standing_in(mut self, folder: &Path) -> Self {
         let guardians = self.guardians.iter_mut();
         let paths = guardians.flat_map(|guardian| [&mut guardian.keystore, &mut guardian.password_file]);
-        for path in paths.chain([&mut self.limits]).flatten() {
+        for path in paths.chain([&mut self.limits]).flatten().chain(&mut self.labels) {
             *path = folder.join(&*path);
         }
         for assertion in self.modules.iter_mut().flat_map(|module| &mut module.assertions) {
@@ -321,6 +335,12 @@ fn beside(value: &serde_json::Value, folder: &Path, env: &Environment<'_>) -> Ve
     let mut mistakes = check::ready(file.standing_in(folder), B256::ZERO, env).err().unwrap_or_default();
     mistakes.retain(|mistake| !mended::is_ours(mistake, &places));
     mistakes
+}
+
+/// The file, where its structure is right.
+fn structured(value: &serde_json::Value) -> Result<File, Vec<Mistake>> {
+    let mistakes = schema::structural(value);
+    if mistakes.is_empty() { schema::typed(value) } else { Err(mistakes) }
 }
 
 /// The path of `key` inside `path`.
