@@ -6,7 +6,8 @@
 //!                    Simnet (handle) ◀── rpc: in process, HTTP, WebSocket ┘
 //! ```
 //!
-//! Start at [`Simnet`]. The JSON-RPC face speaks as geth does, so that wallets, alloy and our own rooms cannot tell.
+//! Start at [`Simnet`]; the drills are in [`scenario`], the attacks that the judge is measured on in [`zoo`]. The JSON-RPC
+//! face speaks as geth does, so that wallets, alloy and our own rooms cannot tell.
 //!
 //! **Invariant:** nothing here reads a clock or draws a random number. The same configuration and the same calls in the
 //! same order give the same hashes.

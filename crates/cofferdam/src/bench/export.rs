@@ -1,7 +1,8 @@
 //! Writes entries of the zoo as cases, so that every command that reads cases can be tried on them.
 //!
 //! One block each: of an attack the one that took most, of an honest flow the one with most of its transactions. What
-//! happened in the blocks before is in the state and not in the case, so a judge of cases sees no history.
+//! happened in the blocks before is in the state and not in the case, so a judge of cases sees no history. Honest flows
+//! are listed as blocks: whoever registers the most-called contracts of a block registers traders' own contracts too.
 
 use std::path::{Path, PathBuf};
 
@@ -26,14 +27,13 @@ pub fn write<'e>(entries: impl IntoIterator<Item = &'e Entry>, folder: &Path) ->
         let case = case_of(&recording, shown);
         let file = PathBuf::from(format!("{}.json.zst", entry.name));
         case.write(&folder.join(&file)).map_err(failed)?;
-        let listed = Manifest::entry_for(&case, file);
+        let listed = Listed { protected: recording.modules.concat(), ..Manifest::entry_for(&case, file) };
         match entry.nature {
             Nature::Attack(family) => {
                 let subject = |sent: &cofferdam_simnet::zoo::Sent| sent.part == Part::Subject;
                 let attack_tx =
                     recording.played.blocks.get(shown).and_then(|block| block.sent.iter().rposition(subject));
                 manifest.exploits.push(Listed {
-                    protected: recording.modules.concat(),
                     attack_tx,
                     cause: Some(entry.text.to_owned()),
                     family: serde_json::json!(family).as_str().map(str::to_owned),
