@@ -198,10 +198,13 @@ impl Assertions {
         jobs: &[Job],
     ) -> Result<Vec<Placed>, DbError> {
         let rules = *machine.rules();
+        let known = machine.state().missing.len();
         let base = Mutex::new(std::mem::take(machine.state_mut()));
         let mut missing = Vec::new();
         let outcomes = self.run_on(&base, rules, about, trace, jobs, &mut missing);
         *machine.state_mut() = base.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Which run came first to a missing slot is chance; the order of the runs is not.
+        machine.state_mut().missing.truncate(known);
         machine.state_mut().add_missing(missing);
         outcomes
     }
