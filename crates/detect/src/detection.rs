@@ -255,7 +255,7 @@ mod learnt;
 mod newborns;
 
 use learnt::Learnt;
-pub(crate) use learnt::received;
+pub(crate) use learnt::{is_newcomer, received};
 
 #[cfg(test)]
 mod tests {

@@ -5,11 +5,11 @@
 //! cost no call. What no pool tells is unknown, never zero. Pools disagree and anybody can make one: every answer is a
 //! range over all of them, and a rule must hold at the end that speaks against it.
 //!
-//! Sources: Uniswap v2 `Sync(uint112,uint112)` and v3 `Swap(address,address,int256,int256,uint160,uint128,int24)` with
+//! Sources: two slots that hold reserves and keep their product; Uniswap v2 `Sync(uint112,uint112)` and v3 `Swap(address,address,int256,int256,uint160,uint128,int24)` with
 //! its PancakeSwap variant, and whatever shares their events and packing.
 
 use alloy_primitives::{Address, B256, Log, U256, U512, b256};
-use cofferdam_types::{Asset, Effects};
+use cofferdam_types::{Asset, Effects, Signed, StorageWrite};
 
 /// `Sync(uint112,uint112)`: reserves after.
 const SYNC: B256 = b256!("1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
@@ -140,6 +140,7 @@ impl Prices {
         }
         let mut pools: Vec<Pool> =
             seen.into_iter().filter_map(|(address, rates)| pool(effects, address, &rates)).collect();
+        pools.extend(unspoken(effects, &pools));
         pools.extend(wrapped(effects));
         Self { pools }
     }
@@ -268,6 +269,56 @@ fn unpack(word: U256, like: Rate) -> Option<Rate> {
     }
 }
 
+/// Pools that tell no price in an event: their storage holds two numbers that moved by exactly what came in and went out,
+/// and whose product grew by no more than fees.
+fn unspoken(effects: &Effects, known: &[Pool]) -> Vec<Pool> {
+    let mut accounts: Vec<(Address, Vec<Asset>)> = Vec::new();
+    for movement in effects.movements.iter().filter(|movement| matches!(movement.asset, Asset::Erc20(_))) {
+        for account in [movement.from, movement.to] {
+            if account.is_zero() || known.iter().any(|pool| pool.address == account) {
+                continue;
+            }
+            if let Some((_, assets)) = accounts.iter_mut().find(|(seen, _)| *seen == account) {
+                if !assets.contains(&movement.asset) {
+                    assets.push(movement.asset);
+                }
+            } else if accounts.len() < MOST_POOLS {
+                accounts.push((account, vec![movement.asset]));
+            }
+        }
+    }
+    let pools = accounts.into_iter().filter_map(|(address, mut assets)| {
+        assets.sort_unstable();
+        let tokens: [Asset; 2] = assets.try_into().ok()?;
+        let before = reserves(effects, address, tokens)?;
+        Some(Pool { address, tokens: (tokens[0], tokens[1]), before, excursion_bps: 0 })
+    });
+    pools.collect()
+}
+
+/// The two reserves that `pool` held before, in the order of `tokens`.
+fn reserves(effects: &Effects, pool: Address, tokens: [Asset; 2]) -> Option<Rate> {
+    let [first, second] = tokens.map(|token| effects.claimed_net(pool, token));
+    if first.negative == second.negative || first.magnitude.is_zero() || second.magnitude.is_zero() {
+        return None;
+    }
+    let moved = |net: Signed| {
+        let (low, high) = (net.loss(), net.gain());
+        let exactly = |write: &&StorageWrite| {
+            write.address == pool
+                && write.old.bit_len() <= 112
+                && write.old.checked_add(high).and_then(|sum| sum.checked_sub(low)) == Some(write.new)
+        };
+        let mut found = effects.writes.iter().filter(exactly);
+        found.next().filter(|_| found.next().is_none())
+    };
+    let (first, second) = (moved(first)?, moved(second)?);
+    let (before, after): (U512, U512) = (first.old.widening_mul(second.old), first.new.widening_mul(second.new));
+    let most = before.checked_add(before.checked_div(U512::from(4))?)?;
+    let rate = Rate::Reserves(first.old, second.old);
+    (usable(rate) && after >= before && after <= most).then_some(rate)
+}
+
 /// Wrapped coins: a token that was minted for, or burnt against, the same amount of the native coin.
 fn wrapped(effects: &Effects) -> Vec<Pool> {
     let mut found: Vec<Pool> = Vec::new();
@@ -297,7 +348,7 @@ mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 
     use alloy_primitives::Bytes;
-    use cofferdam_types::{EmittedLog, Movement, MovementProof, Outcome, StorageWrite};
+    use cofferdam_types::{EmittedLog, Movement, MovementProof, Outcome};
     use proptest::prelude::*;
 
     use super::*;
@@ -378,6 +429,24 @@ mod tests {
         let prices = Prices::of(&effects);
         let trusted = prices.worth(U256::from(10), Asset::Erc20(A), Asset::Erc20(B), &|pool| pool != other);
         assert_eq!(trusted.unwrap().most, U256::from(20));
+    }
+
+    #[test]
+    fn a_pool_that_says_nothing_is_known_by_its_product() {
+        let mut effects = swapped();
+        effects.logs.clear();
+        let slot = |slot: u64, old: u64, new: u64| StorageWrite {
+            address: POOL,
+            slot: U256::from(slot),
+            old: U256::from(old),
+            new: U256::from(new),
+        };
+        effects.writes = vec![slot(1, 1_000, 2_000), slot(2, 2_000, 1_000)];
+        assert_eq!(worth(&effects, 10, A, B), Some((20, 20)));
+        effects.writes[1] = slot(2, 5_000, 4_000);
+        assert_eq!(worth(&effects, 10, A, B), None, "a product that grows by more than fees is no pool's");
+        effects.writes = vec![slot(1, 1_000, 2_000), slot(2, 2_000, 1_000), slot(3, 7_000, 6_000)];
+        assert_eq!(worth(&effects, 10, A, B), None, "which slot it is cannot be told");
     }
 
     #[test]

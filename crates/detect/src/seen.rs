@@ -34,7 +34,7 @@ const FAIR_WITHIN: u64 = 4;
 const PAID_WITHIN: u64 = 1_000;
 
 /// Slots below this are plain variables, above it entries of mappings and the like (their slots are hashes).
-const PLAIN_SLOTS: U256 = U256::from_limbs([0, 1, 0, 0]);
+pub(crate) const PLAIN_SLOTS: U256 = U256::from_limbs([0, 1, 0, 0]);
 
 /// What came back for what left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

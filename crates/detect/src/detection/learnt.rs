@@ -9,6 +9,7 @@ use crate::{
     Exchange, Flow, Habit, History, Seen,
     amounts::share_bps,
     catalog::{authority_change, re_entry::Reentry},
+    seen::PLAIN_SLOTS,
 };
 
 /// `CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)`: OpenZeppelin's timelock.
@@ -48,9 +49,8 @@ impl Learnt {
             let one_sided = exchange.is_some_and(Exchange::is_one_sided);
             flows.push((flow.asset, net, if one_sided { lost } else { U256::ZERO }));
         }
-        let sender = seen.execution.transaction.from;
         let receipts = received(seen);
-        let newcomer = (!history.has_seen(seen.index, Habit::Sender(sender)))
+        let newcomer = is_newcomer(seen, history)
             .then(|| receipts.iter().filter(|(account, _)| seen.actors().contains(account)).map(|(_, bps)| *bps).max());
         let authority_changed = seen.changes().iter().any(|change| change.kind.gives_power());
         Self { flows, habits: habits(seen), authority_changed, receipts, newcomer: newcomer.flatten() }
@@ -74,6 +74,16 @@ impl Learnt {
             history.add_authority_change(module);
         }
     }
+}
+
+/// Whether the sender was never seen at the module, and no entry of its books that already held something was changed:
+/// nothing was known of him before.
+pub(crate) fn is_newcomer(seen: &Seen<'_>, history: &History) -> bool {
+    let is_token = |address: Address| seen.flows.iter().any(|flow| flow.asset.token() == Some(address));
+    let known = seen.effects().writes.iter().any(|write| {
+        write.slot >= PLAIN_SLOTS && !write.old.is_zero() && seen.member(write.address) && !is_token(write.address)
+    });
+    !known && !history.has_seen(seen.index, Habit::Sender(seen.execution.transaction.from))
 }
 
 /// Who got something of the module for nothing, in basis points of what it held, at least one.

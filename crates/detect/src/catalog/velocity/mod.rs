@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use cofferdam_types::{Evidence, Finding, Level, Severity};
 
 use crate::{
-    Detector, DetectorInfo, Habit, History, Seen, Tally,
-    detection::received,
+    Detector, DetectorInfo, History, Seen, Tally,
+    detection::{is_newcomer, received},
     seen::{Said, percent},
     settings::VelocitySettings,
 };
@@ -31,7 +31,7 @@ impl Detector for Velocity {
 
     fn inspect(&self, seen: &Seen<'_>, history: &History) -> Vec<Finding> {
         let sender = seen.execution.transaction.from;
-        if seen.losses().next().is_none() || history.has_seen(seen.index, Habit::Sender(sender)) {
+        if seen.losses().next().is_none() || !is_newcomer(seen, history) {
             return Vec::new();
         }
         let Some(bps) =

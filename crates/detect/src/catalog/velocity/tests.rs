@@ -49,6 +49,15 @@ fn those_who_were_seen_before_are_no_newcomers() {
 }
 
 #[test]
+fn those_who_had_an_entry_in_the_books_are_no_newcomers() {
+    let mut transactions = claims(&names("staker", 25), 2_000);
+    for transaction in &mut transactions {
+        transaction["writes"] = json!([["@vault", "@entry", "5", "6"]]);
+    }
+    assert_eq!(told(transactions).iter().sum::<usize>(), 0);
+}
+
+#[test]
 fn a_module_that_is_always_this_busy_is_not_told() {
     let mut transactions = claims(&names("usual", 400), 1_100);
     for transaction in &mut transactions {
