@@ -10,6 +10,8 @@ use super::probe::{Learnt, WORDS, marker};
 pub(super) const MOST: usize = 20;
 /// Words that vary; later ones keep their first value.
 const VARYING: usize = 6;
+/// Lists of one entry that are tried, beside the empty one.
+const TAILS: usize = 4;
 /// Words of zeros after the arguments, in which lengths and contents of dynamic arguments are read.
 const TAIL_WORDS: usize = 12;
 
@@ -36,12 +38,10 @@ pub(super) struct Palette {
     pub(super) amounts: Vec<U256>,
 }
 
-/// Calldata with marked words: dynamic arguments, where known, are empty.
-pub(super) fn marked(selector: Selector, learnt: Option<&Learnt>) -> Vec<u8> {
-    let kind = |index: usize| learnt.and_then(|learnt| learnt.kinds.get(index)).copied();
-    let count = learnt.map_or(WORDS, |learnt| learnt.kinds.len());
-    let words = (0..count).map(|index| match kind(index) {
-        Some(Kind::Offset) => length(count),
+/// Calldata with marked words; what is known to be no amount or address is given as such, so that the call gets further.
+pub(super) fn marked(selector: Selector, learnt: &Learnt) -> Vec<u8> {
+    let words = (0..WORDS).map(|index| match learnt.kinds.get(index) {
+        Some(Kind::Offset) => length(WORDS),
         Some(Kind::Small) => U256::ONE,
         Some(Kind::Wide | Kind::Address) | None => marker(index),
     });
@@ -126,8 +126,8 @@ fn values(index: usize, learnt: &Learnt, palette: &Palette) -> Vec<U256> {
 fn tails(palette: &Palette, wanted: bool) -> Vec<Vec<U256>> {
     let mut tails = vec![Vec::new()];
     if wanted {
-        let first = palette.addresses.first().map(|address| U256::from_be_slice(address.as_slice()));
-        tails.extend(first.map(|entry| vec![U256::ONE, entry]));
+        let entries = palette.addresses.iter().take(TAILS).map(|address| U256::from_be_slice(address.as_slice()));
+        tails.extend(entries.map(|entry| vec![U256::ONE, entry]));
     }
     tails
 }

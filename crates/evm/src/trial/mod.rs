@@ -117,7 +117,10 @@ impl Trials {
         harmful: &mut dyn FnMut(&Execution) -> bool,
     ) -> Newborn {
         let began = self.clock.monotonic_micros();
-        let block = Arc::new(next_header(engine.head()));
+        let mut block = next_header(engine.head());
+        // Who makes a head by hand may leave it out; after the merge nothing runs without it.
+        block.prev_randao.get_or_insert_default();
+        let block = Arc::new(block);
         let watch = engine.watch().clone();
         let machine = engine.machine();
         let mark = machine.state().mark();

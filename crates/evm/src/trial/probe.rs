@@ -36,6 +36,33 @@ pub(super) struct Learnt {
     pub(super) gas: u64,
 }
 
+impl Learnt {
+    /// Adds what a further call showed. False when that was nothing new.
+    pub(super) fn add(&mut self, seen: Self) -> bool {
+        let mut is_new = false;
+        for (index, kind) in seen.kinds.into_iter().enumerate() {
+            match self.kinds.get_mut(index) {
+                Some(known) if *known == Kind::Wide && kind != Kind::Wide => *known = kind,
+                Some(_) => continue,
+                None => self.kinds.push(kind),
+            }
+            is_new = true;
+        }
+        for wanted in seen.wanted.into_iter().filter(|(word, _)| *word < WORDS) {
+            if !self.wanted.contains(&wanted) && self.wanted.len() < MOST_WANTED {
+                self.wanted.push(wanted);
+            }
+        }
+        for caller in seen.callers {
+            if !self.callers.contains(&caller) {
+                self.callers.push(caller);
+            }
+        }
+        self.gas = self.gas.saturating_add(seen.gas);
+        is_new
+    }
+}
+
 /// The word with which argument `index` is marked: a plausible address, and unlike any number that code works with.
 pub(super) fn marker(index: usize) -> U256 {
     let mut bytes = [0xc5_u8; 32];

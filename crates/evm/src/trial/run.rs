@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use cofferdam_types::{
-    Attempt, BalanceCheck, Clock, Effort, Execution, Header, Selector, Signs, StateError, Transaction, TrialEnd, Window,
+    Attempt, BalanceCheck, Clock, Effort, Execution, Header, Outcome, Selector, Signs, StateError, Transaction,
+    TrialEnd, Window,
 };
 use revm::database_interface::Database;
 use revm::primitives::{Address, Bytes, U256, keccak256};
@@ -24,6 +25,10 @@ use crate::state::{Bulk, DbError};
 const MOST_ENTRIES: usize = 48;
 /// Calls that set the contract up and are kept, one after the other.
 const MOST_SETUPS: usize = 8;
+/// Things said to be left out; more would say no more.
+const MOST_SKIPPED: usize = 6;
+/// Calls that find out what arguments one function takes.
+const MOST_LESSONS: usize = 4;
 /// Kept attempts of one entry point: the others need room too.
 const MOST_OF_ENTRY: usize = 2;
 /// Calldata of each entry point tried at first, before any value is sent along.
@@ -135,36 +140,24 @@ impl Run<'_> {
         entries
     }
 
-    /// What arguments a function takes.
+    /// What arguments a function takes. Each call gets further by what the one before it showed.
     fn learn(&mut self, selector: Selector) -> Learnt {
         let mut learnt = Learnt::default();
-        for round in 0..2 {
+        for _ in 0..MOST_LESSONS {
             if self.is_over(2) {
                 break;
             }
-            let data = arguments::marked(selector, (round > 0).then_some(&learnt));
+            let data = arguments::marked(selector, &learnt);
             let (caller, target) = (self.subject.creator.account, self.subject.address);
-            let seen =
-                probe::watch(self.engine.machine(), &self.block, caller, target, (data, self.budget.gas_per_call));
-            let Some(seen) = seen else { break };
+            let (block, most_gas) = (&self.block, self.budget.gas_per_call);
+            let Some(seen) = probe::watch(self.engine.machine(), block, caller, target, (data, most_gas)) else {
+                break;
+            };
             self.effort.calls = self.effort.calls.saturating_add(1);
             self.effort.gas = self.effort.gas.saturating_add(seen.gas);
-            if round == 0 {
-                learnt = seen;
-                continue;
+            if !learnt.add(seen) {
+                break;
             }
-            // The second call gets further; what the first one saw still holds.
-            for (known, new) in learnt.kinds.iter_mut().zip(&seen.kinds) {
-                if *known == arguments::Kind::Wide {
-                    *known = *new;
-                }
-            }
-            for wanted in seen.wanted {
-                if !learnt.wanted.contains(&wanted) {
-                    learnt.wanted.push(wanted);
-                }
-            }
-            learnt.callers.extend(seen.callers);
         }
         learnt
     }
@@ -176,8 +169,8 @@ impl Run<'_> {
         self.rounds(entries, 0..FIRST, &values, 6);
         self.rounds(entries, FIRST..arguments::MOST, &[U256::ZERO], 6);
         self.rounds(entries, FIRST..FIRST.saturating_mul(2), &values, 6);
-        let by_creator: Vec<Address> = entries.iter().map(|entry| entry.sender).collect();
-        for sender in [Some(self.subject.creator.account), Some(STRANGER)].into_iter().flatten() {
+        let senders: Vec<Address> = entries.iter().map(|entry| entry.sender).collect();
+        for sender in [self.subject.creator.account, STRANGER] {
             let mut idle: Vec<&mut Entry> = entries.iter_mut().filter(|entry| entry.setup.is_none()).collect();
             for entry in &mut idle {
                 if entry.sender == sender {
@@ -192,7 +185,7 @@ impl Run<'_> {
                 }
             }
         }
-        for (entry, sender) in entries.iter_mut().zip(by_creator) {
+        for (entry, sender) in entries.iter_mut().zip(senders) {
             entry.sender = sender;
         }
     }
@@ -309,6 +302,12 @@ impl Run<'_> {
 
     fn examine(&mut self, execution: Execution) -> Came {
         let effects = &execution.effects;
+        if let Outcome::Invalid(reason) = &effects.outcome {
+            let invalid = format!("a call that the chain would not take: {reason}");
+            if self.effort.skipped.len() < MOST_SKIPPED && !self.effort.skipped.contains(&invalid) {
+                self.effort.skipped.push(invalid);
+            }
+        }
         let succeeded = effects.outcome.succeeded();
         let refused = !succeeded && effects.calls.len() <= 1;
         let wrote = effects.writes.iter().any(|write| write.address == self.subject.address) || effects.calls.len() > 1;
