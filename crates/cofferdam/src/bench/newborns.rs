@@ -9,8 +9,8 @@ use cofferdam_chain::case::Entry;
 use cofferdam_evm::{Budget, Subject, Trials, created};
 use cofferdam_types::primitives::Address;
 use cofferdam_types::{
-    Basis, Creator, Effects, Execution, Judge, Level, Module, Newborn, Outcome, Standing, Transaction, TrialEnd,
-    Verdict, Watchlist, Window,
+    Basis, Creator, Effects, Execution, Header, Judge, Level, Module, Newborn, Outcome, Standing, Transaction,
+    TrialEnd, Verdict, Watchlist, Window,
 };
 use serde::Serialize;
 
@@ -118,6 +118,14 @@ fn sentences(case: &Runnable, index: usize, newborn: &Newborn, verdict: &Verdict
     verdict.findings.iter().map(finding).collect()
 }
 
+/// The block before the case, with what the case tells of its own block where nothing is told of the one before.
+fn head(case: &Runnable) -> Header {
+    let parent = case.case.parent();
+    let block = &case.block.header;
+    let timestamp = block.timestamp.saturating_sub(12);
+    Header { number: parent.number, hash: parent.hash, timestamp, gas_used: block.gas_limit / 2, ..block.clone() }
+}
+
 /// Tries the contract that an attack calls, as if it had just been made by whoever calls it. `None` where the attack calls
 /// a protected contract itself, or an account without code.
 fn standing(case: &Runnable, entry: &Entry, modules: &[Module]) -> Result<Option<(Newborn, Verdict)>, String> {
@@ -145,6 +153,7 @@ fn standing(case: &Runnable, entry: &Entry, modules: &[Module]) -> Result<Option
         assertions: Vec::new(),
         standing: Standing { head: engine.head().block_ref(), basis: Basis::Executed, missing: Vec::new() },
     });
+    engine.reset(head(case));
     let creator = Creator { account: attack.from, nonce: attack.nonce, ..Creator::default() };
     let subject = Subject { creation: &creation, earlier: &[], address, creator };
     let mut trials = Trials::new(Budget::default(), Arc::new(SystemClock::start()));
@@ -165,7 +174,8 @@ fn each(
     let mut engine = case.engine(watch);
     engine.set_needs(judge.needs().clone());
     let executed = engine.advance(&case.block).map_err(|error| error.to_string())?.executions;
-    engine.rollback(case.case.parent()).map_err(|error| error.to_string())?;
+    // Where a pending transaction would stand; the state is fetched anew.
+    engine.reset(head(case));
     let mut trials = Trials::new(Budget::default(), Arc::new(SystemClock::start()));
     for (index, mined) in executed.iter().enumerate().take(last.saturating_add(1)) {
         if created(mined).0.is_empty() {
