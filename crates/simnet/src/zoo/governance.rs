@@ -208,3 +208,40 @@ pub(super) fn bypassed_delay(stage: &mut Stage) -> Scene {
     .losing(losses)
     .among(&traffic)
 }
+
+/// The administrator's key is stolen: a fresh account may propose to the timelock, proposes, waits, and is paid.
+pub(super) fn proposer_granted(stage: &mut Stage) -> Scene {
+    let assembly = Assembly::lived(stage, None);
+    let (modules, losses, traffic) = (assembly.modules(), assembly.losses(), assembly.traffic.clone());
+    Scene::new(&modules, move |role| {
+        let proposer = alloy_primitives::keccak256("PROPOSER_ROLE");
+        let grant = ZooTimelock::grantRoleCall { role: proposer, account: role.thief };
+        let pay = assembly.pay(role.thief, 90_000);
+        let (timelock, treasury) = (assembly.timelock, assembly.treasury);
+        vec![
+            Step::by(assembly.town.deployer, timelock, &grant),
+            Step::by(role.thief, timelock, &assembly.schedule(treasury, &pay, DELAY)),
+            Step::Wait(DELAY),
+            Step::by(role.thief, timelock, &assembly.execute(treasury, &pay, B256::ZERO)),
+        ]
+    })
+    .losing(losses)
+    .among(&traffic)
+}
+
+/// A proposal hands the treasury to a stranger, who pays himself days later.
+pub(super) fn hostile_handover(stage: &mut Stage) -> Scene {
+    let subject = stage.actor("subject");
+    let assembly = Assembly::lived(stage, Some(subject));
+    let (modules, losses, traffic) = (assembly.modules(), assembly.losses(), assembly.traffic.clone());
+    Scene::new(&modules, move |role| {
+        let handover = ZooTreasury::transferOwnershipCall { newOwner: role.thief }.abi_encode().into();
+        let mut steps = assembly.proposal(assembly.treasury, &handover, [role.thief]);
+        let pay = ZooTreasury::payCall { token: assembly.asset, to: role.thief, amount: whole(95_000) };
+        steps.push(Step::Wait(2 * DAY));
+        steps.push(Step::by(role.thief, assembly.treasury, &pay));
+        steps
+    })
+    .losing(losses)
+    .among(&traffic)
+}

@@ -163,6 +163,20 @@ pub(super) fn hostile_module(stage: &mut Stage) -> Scene {
     .losing(losses)
 }
 
+/// Two deceived owners allow a stranger the tokens, who comes for them.
+pub(super) fn signed_approval(stage: &mut Stage) -> Scene {
+    let vaulted = Vaulted::lived(stage, None);
+    let losses = vaulted.losses();
+    Scene::new(&[vaulted.safe], move |role| {
+        let approve = ZooFlawedToken::approveCall { spender: role.thief, amount: U256::MAX };
+        let mut steps = vaulted.decided(&Wish::call(vaulted.token, &approve), 0);
+        let take = ZooFlawedToken::transferFromCall { from: vaulted.safe, to: role.thief, amount: whole(95_000) };
+        steps.push(Step::by(role.thief, vaulted.token, &take));
+        steps
+    })
+    .losing(losses)
+}
+
 /// Two stolen keys take the guard away, and then what it guarded.
 pub(super) fn removed_guard(stage: &mut Stage) -> Scene {
     let vaulted = Vaulted::lived(stage, Some(100));

@@ -8,7 +8,7 @@ use super::amount::{milli, whole};
 use super::bridge::{Crossing, message};
 use super::contracts::{
     ModuleProxy, ZooBridge, ZooFeed, ZooFlawedToken, ZooLending, ZooPool, ZooReserve, ZooReserveNext, ZooSafe,
-    ZooTimelock, ZooVault,
+    ZooTimelock, ZooTreasury, ZooVault,
 };
 use super::entry::Scene;
 use super::governance::{Assembly, DELAY};
@@ -16,7 +16,7 @@ use super::lending::{Market, Source};
 use super::multisig::{Vaulted, Wish};
 use super::plan::Step;
 use super::stage::{Send, Stage};
-use super::town::{Town, live};
+use super::town::{DAY, Town, live};
 use super::vault::{Filled, share_price};
 
 /// The manager moves half of a vault to its strategy, as every other day, only more.
@@ -167,6 +167,46 @@ pub(super) fn granted_proposal(stage: &mut Stage) -> Scene {
     Scene::new(&modules, move |_| {
         let grant = assembly.pay(assembly.town.citizen(6), 8_000);
         assembly.proposal(assembly.treasury, &grant, (0..4).map(|index| assembly.town.citizen(index)))
+    })
+    .among(&traffic)
+}
+
+/// A multisig trades a tenth of its tokens in a pool: an allowance, and a swap at the pool's price.
+pub(super) fn treasury_trade(stage: &mut Stage) -> Scene {
+    let vaulted = Vaulted::lived(stage, None);
+    let other = vaulted.town.token(stage, "OTHER");
+    let pool = vaulted.town.pool(stage, (vaulted.token, other), 200_000, 1);
+    stage.wait(DAY);
+    Scene::new(&[vaulted.safe], move |_| {
+        let approve = ZooFlawedToken::approveCall { spender: pool, amount: whole(10_000) };
+        let swap = ZooPool::swapCall { tokenIn: vaulted.token, amountIn: whole(10_000) };
+        let mut sends = vaulted.sends(&Wish::call(vaulted.token, &approve), 0);
+        sends.extend(vaulted.sends(&Wish::call(pool, &swap), 1));
+        sends.into_iter().map(Step::Account).collect()
+    })
+}
+
+/// The owner hands a treasury to a timelock, as announced, and nothing leaves.
+pub(super) fn handover(stage: &mut Stage) -> Scene {
+    let town = Town::new(stage);
+    let token = town.token(stage, "ASSET");
+    let owner = town.citizen(0);
+    let arguments = ZooTimelock::constructorCall {
+        delay: U256::from(DELAY),
+        proposers: vec![owner],
+        executors: vec![Address::ZERO],
+        admin: owner,
+    };
+    let timelock = stage.deploy(town.deployer, &ZooTimelock::BYTECODE, arguments.abi_encode());
+    let arguments = ZooTreasury::constructorCall { owner_: owner };
+    let treasury = stage.deploy(town.deployer, &ZooTreasury::BYTECODE, arguments.abi_encode());
+    let fund = ZooFlawedToken::transferCall { to: treasury, amount: whole(50_000) };
+    stage.call(town.deployer, token, &fund);
+    let traffic =
+        [Send::call(owner, treasury, &ZooTreasury::payCall { token, to: town.citizen(4), amount: whole(100) })];
+    live(stage, &traffic);
+    Scene::new(&[treasury], move |_| {
+        vec![Step::by(owner, treasury, &ZooTreasury::transferOwnershipCall { newOwner: timelock })]
     })
     .among(&traffic)
 }
