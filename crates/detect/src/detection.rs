@@ -3,9 +3,9 @@
 //! Most transactions touch nothing. They cost one pass of hash look-ups and allocate nothing; cost never grows with
 //! the number of modules that are not touched.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use cofferdam_types::{
     Basis, BlockRef, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Newborn, Verdict, Watchlist,
 };
@@ -25,6 +25,30 @@ pub struct Detection {
     detectors: Vec<Box<dyn Detector>>,
     history: History,
     needs: Needs,
+    /// What was judged last, since the history last changed: recording it need not judge again.
+    last: Cell<Option<Judged>>,
+}
+
+/// How an execution was judged, as far as the history wants to know.
+#[derive(Clone, Copy)]
+struct Judged {
+    transaction: B256,
+    block: BlockRef,
+    /// An alert or a stop.
+    flagged: bool,
+    /// Puts people under suspicion.
+    hostile: bool,
+}
+
+impl Judged {
+    fn of(execution: &Execution, verdict: &Verdict) -> Self {
+        Self {
+            transaction: execution.hash(),
+            block: execution.block.block_ref(),
+            flagged: verdict.level() > Some(Level::Notice),
+            hostile: repeat::is_hostile(verdict),
+        }
+    }
 }
 
 /// Indices of touched modules. Few, so they live on the stack; more go to the heap.
@@ -93,7 +117,7 @@ impl Detection {
         let window = modules.iter().map(ModuleSettings::longest_window_seconds).max().unwrap_or_default();
         let max_level = settings.max_level.iter().map(|(id, level)| (id.clone(), *level)).collect();
         let history = History::new(settings.history.clone(), window);
-        Ok(Self { watch, modules, max_level, detectors, history, needs })
+        Ok(Self { watch, modules, max_level, detectors, history, needs, last: Cell::new(None) })
     }
 
     /// What was recorded so far.
@@ -222,7 +246,9 @@ impl Judge for Detection {
             findings
                 .sort_by_key(|finding: &Finding| (std::cmp::Reverse((finding.level, finding.severity)), finding.id));
         }
-        Verdict { findings, standing: execution.standing.clone() }
+        let verdict = Verdict { findings, standing: execution.standing.clone() };
+        self.last.set(Some(Judged::of(execution, &verdict)));
+        verdict
     }
 
     fn judge_newborn(&self, newborn: &Newborn) -> Verdict {
@@ -232,21 +258,29 @@ impl Judge for Detection {
     fn record(&mut self, execution: &Execution) {
         let touched = self.touched(execution);
         self.history.open_block(&execution.block);
-        let verdict = touched.iter().next().map(|_| self.judge(execution));
-        let flagged = verdict.as_ref().and_then(Verdict::level) > Some(Level::Notice);
+        let judged = touched.iter().next().map(|_| {
+            let known = self
+                .last
+                .take()
+                .filter(|judged| judged.transaction == execution.hash() && judged.block == execution.block.block_ref());
+            known.unwrap_or_else(|| Judged::of(execution, &self.judge(execution)))
+        });
+        self.last.set(None);
+        let flagged = judged.is_some_and(|judged| judged.flagged);
         for index in touched.iter() {
             let Some(learnt) = self.seen(execution, index).map(|seen| Learnt::of(&seen, &self.history)) else {
                 continue;
             };
             learnt.keep(index, flagged, &mut self.history);
         }
-        let hostile = verdict.as_ref().is_some_and(repeat::is_hostile);
+        let hostile = judged.is_some_and(|judged| judged.hostile);
         for suspect in repeat::implicated(execution, &self.watch, &self.history, hostile) {
             self.history.add_suspect(suspect);
         }
     }
 
     fn retract(&mut self, block: BlockRef) {
+        self.last.set(None);
         self.history.retract(block);
     }
 }

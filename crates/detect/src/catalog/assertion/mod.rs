@@ -46,8 +46,10 @@ impl Detector for SolidityAssertions {
 fn judge(seen: &Seen<'_>, runs: &[&AssertionOutcome]) -> Option<Said> {
     let harm = seen.harm();
     let worth = |outcome: &AssertionOutcome| match &outcome.result {
-        AssertionResult::Broken { .. } if harm.is_empty() => Some((Level::Alert, Severity::High)),
-        AssertionResult::Broken { .. } => Some((Level::Stop, Severity::Critical)),
+        AssertionResult::Broken { .. } => {
+            let level = outcome.level.unwrap_or(if harm.is_empty() { Level::Alert } else { Level::Stop });
+            Some((level, if level == Level::Stop { Severity::Critical } else { Severity::High }))
+        }
         AssertionResult::Inconclusive(why) if why.can_be_forced() => Some((Level::Alert, Severity::Medium)),
         AssertionResult::Inconclusive(_) => Some((Level::Notice, Severity::Medium)),
         AssertionResult::Held { over_limit: Some(_) } => Some((Level::Notice, Severity::Low)),

@@ -64,6 +64,20 @@ fn runs_of_one_function_are_one_finding_about_the_worst() {
 }
 
 #[test]
+fn people_may_say_what_a_breach_is_worth_and_nothing_else() {
+    let worth = |result: Value, said: &str, harmful: bool| {
+        let mut outcome = outcome(None, result);
+        outcome["level"] = json!(said);
+        level(ID, case(&[outcome], harmful))
+    };
+    let broken = json!({ "broken": { "reason": "fell" } });
+    assert_eq!(worth(broken.clone(), "notice", true), Some(Level::Notice));
+    assert_eq!(worth(broken, "stop", false), Some(Level::Stop));
+    let dry = json!({ "inconclusive": { "out_of_gas": { "limit": 1 } } });
+    assert_eq!(worth(dry, "stop", true), Some(Level::Alert), "never a stop");
+}
+
+#[test]
 fn what_is_inconclusive_claims_no_harm() {
     let dry = outcome(None, json!({ "inconclusive": { "out_of_gas": { "limit": 1 } } }));
     let findings = last(case(&[dry], true));
