@@ -372,9 +372,9 @@ mod tests {
 
     /// Window and whether it is mined, of each finding on the record.
     fn found(bed: &Bed) -> Vec<(Window, bool)> {
-        let told = |event: Event| match event {
-            Event::Found { window, block, .. } => Some((window, block.is_some())),
-            _ => None,
+        let told = |event: Event| {
+            let Event::Found { window, block, .. } = event else { return None };
+            Some((window, block.is_some()))
         };
         bed.diary.events().into_iter().filter_map(told).collect()
     }
