@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ModuleId;
+use crate::{Level, ModuleId};
 
 /// One assertion function of one module, about one execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct AssertionOutcome {
     pub call: Option<u64>,
     /// What it said.
     pub result: AssertionResult,
+    /// What a breach is worth, where people have said so.
+    #[serde(default)]
+    pub level: Option<Level>,
     /// Gas that the last run used; zero where it was not run.
     pub gas: u64,
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::Address;
 use cofferdam_evm::{Artifact, AssertionSource, Assertions, DEFAULT_GAS, Rules};
+use cofferdam_types::Level;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct AssertionEntry {
     #[serde(default = "default_gas")]
     #[schemars(range(min = 1))]
     pub gas: u64,
+    /// What a breach is worth. Absent: a stop where harm is counted, else an alert.
+    #[serde(default)]
+    pub level: Option<Level>,
 }
 
 const fn default_gas() -> u64 {
@@ -50,7 +54,8 @@ pub(super) fn load(file: &File, rules: Rules) -> Result<Assertions, Vec<Mistake>
             }
             match read(&entry.artifact, &entry.constructor_arguments) {
                 Ok(artifact) => {
-                    sources.push(AssertionSource { module: module.id.clone(), adopter, artifact, gas: entry.gas });
+                    let (module, gas, level) = (module.id.clone(), entry.gas, entry.level);
+                    sources.push(AssertionSource { module, adopter, artifact, gas, level });
                     fields.push((field, &entry.artifact));
                 }
                 Err(reason) => {
@@ -113,7 +118,7 @@ contracts = ['0x00000000000000000000000000000000000000aa', '0x000000000000000000
         let account = "0x00000000000000000000000000000000000000ab";
         let ready = taken(&format!(
             "[[module.assertions]]\nartifact = '{}'\n[[module.assertions]]\nartifact = '{}'\nadopter = '{account}'\n\
-             gas = 300000\nconstructor_arguments = ['{account}', '{account}', '{account}']",
+             gas = 300000\nlevel = 'alert'\nconstructor_arguments = ['{account}', '{account}', '{account}']",
             artifact("OldAssertion"),
             artifact("ReshiramAssertion"),
         ))

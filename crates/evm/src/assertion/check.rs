@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cofferdam_types::{
-    AssertionOutcome, AssertionResult, Effects, Header, Missing, ModuleId, Transaction, Undecided, Watchlist,
+    AssertionOutcome, AssertionResult, Effects, Header, Level, Missing, ModuleId, Transaction, Undecided, Watchlist,
 };
 use rayon::prelude::*;
 use revm::primitives::{Address, B256, Bytes, TxKind, keccak256};
@@ -47,6 +47,8 @@ pub struct AssertionSource {
     pub artifact: Artifact,
     /// Gas of one run.
     pub gas: u64,
+    /// What a breach is worth; `None` leaves it to the judge.
+    pub level: Option<Level>,
 }
 
 pub(super) struct Assertion {
@@ -314,6 +316,7 @@ pub(super) fn outcome(
         function: function.name.clone(),
         call: call.and_then(|call| u64::try_from(call).ok()),
         result,
+        level: assertion.source.level,
         gas,
     }
 }

@@ -130,7 +130,7 @@ impl Bed {
     pub(crate) fn source_with_gas(&self, contract: &str, arguments: &[Address], gas: u64) -> AssertionSource {
         let arguments: Vec<String> = arguments.iter().map(Address::to_string).collect();
         let artifact = artifact(contract, &arguments);
-        AssertionSource { module: module(), adopter: self.vault, artifact, gas }
+        AssertionSource { module: module(), adopter: self.vault, artifact, gas, level: None }
     }
 
     /// An engine at block 1 that runs these assertions for the vault.

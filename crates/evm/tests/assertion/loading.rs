@@ -6,7 +6,7 @@ use cofferdam_evm::{Artifact, AssertionSource, Assertions};
 use super::bed::{Bed, HELD, RULES, artifact, mine, module, of, text};
 
 fn refused(artifact: Artifact) -> String {
-    let source = AssertionSource { module: module(), adopter: Address::ZERO, artifact, gas: 1 };
+    let source = AssertionSource { module: module(), adopter: Address::ZERO, artifact, gas: 1, level: None };
     let (number, error) = Assertions::deploy(RULES, vec![source]).unwrap_err();
     assert_eq!(number, 0);
     error.to_string()

@@ -60,7 +60,7 @@ proptest! {
         let mut bed = Bed::new("AssertedToken");
         let argument = hex::encode_prefixed(Bytes::from(data));
         let raw = artifact("RawAssertion", &[argument]);
-        let source = AssertionSource { module: module(), adopter: bed.vault, artifact: raw, gas: 3_000_000 };
+        let source = AssertionSource { module: module(), adopter: bed.vault, artifact: raw, gas: 3_000_000, level: None };
         let mut engine = bed.engine(vec![source]);
         let executions = mine(&mut engine, 2, vec![bed.run()]);
         let result = &of(&executions[0], "asks").result;
