@@ -173,10 +173,10 @@ fn a_contract_that_calls_nobody_is_read_and_not_tried() {
 #[test]
 fn code_that_spins_uses_up_its_gas_and_no_more() {
     let spin = contract(&[([0x22; 4], &|at| [&[0x60, at, 0x56], hex!("f1").as_slice()].concat())]);
-    let budget = Budget { gas: 3_000_000, gas_per_call: 500_000, ..Budget::default() };
+    let budget = Budget { gas: 1_500_000, gas_per_call: 500_000, ..Budget::default() };
     let newborn = tried_with(budget, creating(&spin, &[]), &mut |_| false);
     assert_eq!(newborn.effort.end, TrialEnd::Gas, "{:?}", newborn.effort);
-    assert!(newborn.effort.gas < 6_000_000, "{:?}", newborn.effort);
+    assert!(newborn.effort.gas < 3_000_000, "{:?}", newborn.effort);
 }
 
 #[test]

@@ -52,8 +52,7 @@ pub(super) fn marked(selector: Selector, learnt: &Learnt) -> Vec<u8> {
 pub(super) fn plausible(selector: Selector, learnt: &Learnt, palette: &Palette) -> Vec<Bytes> {
     let count = learnt.kinds.len();
     let lists: Vec<Vec<U256>> = (0..count).map(|index| values(index, learnt, palette)).collect();
-    let has_tail = learnt.kinds.iter().any(|kind| matches!(kind, Kind::Offset | Kind::Wide));
-    let tails = tails(palette, has_tail);
+    let tails = tails(palette, &learnt.kinds);
     let mut sizes: Vec<usize> = lists.iter().take(VARYING).map(Vec::len).collect();
     sizes.push(tails.len());
     let mut made: Vec<Bytes> = Vec::new();
@@ -115,21 +114,22 @@ fn values(index: usize, learnt: &Learnt, palette: &Palette) -> Vec<U256> {
     let asked = learnt.wanted.iter().filter(|(word, _)| *word == index).map(|(_, value)| *value);
     // What the code compares the word with, and next to it: `<` is satisfied by one less.
     for value in asked.take(3) {
+        values.insert(0, value.saturating_sub(U256::ONE));
         values.insert(0, value);
-        values.push(value.saturating_sub(U256::ONE));
     }
     values.dedup();
     values
 }
 
-/// What stands behind the arguments: nothing, or one entry.
-fn tails(palette: &Palette, wanted: bool) -> Vec<Vec<U256>> {
-    let mut tails = vec![Vec::new()];
-    if wanted {
-        let entries = palette.addresses.iter().take(TAILS).map(|address| U256::from_be_slice(address.as_slice()));
-        tails.extend(entries.map(|entry| vec![U256::ONE, entry]));
-    }
-    tails
+/// What stands behind the arguments: nothing, or one entry. Where no compiler checked, any word may be an offset.
+fn tails(palette: &Palette, kinds: &[Kind]) -> Vec<Vec<U256>> {
+    let most = match kinds {
+        kinds if kinds.contains(&Kind::Offset) => TAILS,
+        kinds if kinds.contains(&Kind::Wide) => 1,
+        _ => 0,
+    };
+    let entries = palette.addresses.iter().take(most).map(|address| U256::from_be_slice(address.as_slice()));
+    [Vec::new()].into_iter().chain(entries.map(|entry| vec![U256::ONE, entry])).collect()
 }
 
 /// Bytes of `count` words: where the tail begins, and a small number at that.

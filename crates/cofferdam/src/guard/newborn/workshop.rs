@@ -90,3 +90,51 @@ pub(super) fn work(jobs: &Receiver<Job>, done: &mpsc::Sender<Newborn>, budget: B
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use cofferdam_types::{ManualClock, UnixMillis};
+
+    use super::*;
+
+    /// Knows every account not to exist.
+    struct Empty;
+
+    impl StateSource for Empty {
+        fn account(&self, _: Address, _: BlockRef) -> Result<Known<Option<AccountState>>, StateError> {
+            Ok(Known::Value(None))
+        }
+
+        fn slot(&self, _: Address, _: U256, _: BlockRef) -> Result<Known<U256>, StateError> {
+            Ok(Known::Value(U256::ZERO))
+        }
+
+        fn block_hash(&self, _: BlockNumber) -> Result<Known<B256>, StateError> {
+            Ok(Known::Unknown)
+        }
+
+        fn prestate(&self, _: &Transaction, _: BlockRef) -> Result<PreState, StateError> {
+            Ok(PreState::default())
+        }
+
+        fn block_prestate(&self, _: &Block) -> Result<PreState, StateError> {
+            Ok(PreState::default())
+        }
+    }
+
+    #[test]
+    fn a_contract_that_reads_for_ever_gets_no_more_answers_when_its_time_is_used_up() {
+        let clock = Arc::new(ManualClock::new(UnixMillis(0)));
+        let patience = Patience { source: Arc::new(Empty), clock: clock.clone(), until: AtomicU64::new(5_000) };
+        let at = BlockRef::default();
+        clock.set(UnixMillis(5));
+        assert!(patience.slot(Address::ZERO, U256::ZERO, at).is_ok());
+        clock.set(UnixMillis(6));
+        assert!(patience.slot(Address::ZERO, U256::ZERO, at).is_err());
+        assert!(patience.account(Address::ZERO, at).is_err() && patience.block_hash(BlockNumber(1)).is_err());
+        patience.until.store(9_000, Ordering::Relaxed);
+        assert!(patience.prestate(&Transaction::default(), at).is_ok(), "the next one has its own time");
+    }
+}
