@@ -54,7 +54,6 @@ async fn killed(scene: &Acting, program: Program, ends: &mut BTreeMap<String, u3
 }
 
 #[tokio::test]
-#[ignore = "known fault: about once in fifty restarts a later attack is not told; see docs/benchmarks.md"]
 async fn a_guard_that_is_killed_at_any_moment_acts_once_and_tells_everything() {
     let scene = Acting::set(1, Link::WebSocket).await;
     let vault = scene.vault();

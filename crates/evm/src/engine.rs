@@ -123,6 +123,9 @@ impl Engine {
         self.assertions.forget_after(head.timestamp);
         let state = self.machine.state_mut();
         state.forget();
+        // What was to be fetched was for what stood here before: a block that was not executed exactly would otherwise
+        // be traced, and tell the state before it as that of the head.
+        state.bulk = Bulk::None;
         state.at = head.block_ref();
         self.head = Arc::new(head);
         self.base = self.head.clone();

@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use cofferdam_evm::{CallRequest, Engine, Ledger, Rules, Spec, from_receipts};
 use cofferdam_types::{
     AccountState, Asset, Basis, Block, BlockNumber, BlockRef, ChainId, Header, Known, Module, ModuleId, Outcome,
-    PreState, Receipt, StateError, StateSource, Transaction, ViewResult, Watchlist, Window,
+    PreAccount, PreState, Receipt, StateError, StateSource, Transaction, ViewResult, Watchlist, Window,
 };
 use proptest::prelude::*;
 
@@ -127,7 +127,7 @@ impl StateSource for Node {
     }
 }
 
-fn engine(node: Arc<Node>) -> Engine {
+fn engine(node: Arc<dyn StateSource>) -> Engine {
     let id = ModuleId::new("vault").unwrap();
     let watch = Watchlist::new(vec![Module { id, contracts: vec![VAULT], assets: Vec::new() }]);
     let mut engine = Engine::new(RULES, node, Arc::new(watch));
@@ -292,6 +292,45 @@ fn an_execution_that_is_not_the_chains_is_replaced_by_the_receipt() {
     assert_eq!(advanced.executions[0].standing.basis, Basis::Receipt);
     assert!(!advanced.executions[0].effects.outcome.succeeded());
     assert_eq!(advanced.executions[0].effects.logs, Vec::new());
+}
+
+/// A node whose trace of a block tells what stood before it: that nobody had any token.
+struct Tracing(Arc<Node>);
+
+impl StateSource for Tracing {
+    fn account(&self, address: Address, at: BlockRef) -> Result<Known<Option<AccountState>>, StateError> {
+        self.0.account(address, at)
+    }
+
+    fn slot(&self, address: Address, slot: U256, at: BlockRef) -> Result<Known<U256>, StateError> {
+        self.0.slot(address, slot, at)
+    }
+
+    fn block_hash(&self, number: BlockNumber) -> Result<Known<B256>, StateError> {
+        self.0.block_hash(number)
+    }
+
+    fn prestate(&self, transaction: &Transaction, at: BlockRef) -> Result<PreState, StateError> {
+        self.0.prestate(transaction, at)
+    }
+
+    fn block_prestate(&self, _: &Block) -> Result<PreState, StateError> {
+        let state = self.0.accounts.iter().find(|known| known.0 == TOKEN).map(|known| known.1.clone());
+        let slots = vec![(U256::from_be_slice(VAULT.as_slice()), U256::ZERO)];
+        Ok(PreState { accounts: vec![PreAccount { address: TOKEN, state, slots }] })
+    }
+}
+
+#[test]
+fn after_a_difference_nothing_is_read_of_the_state_before_the_block() {
+    let mut engine = engine(Arc::new(Tracing(Node::new(&genesis()))));
+    // All that the block reads is in memory, so that its trace is not asked for while it is executed.
+    engine.pending(Arc::new(transfer(VAULT, THIEF, 10, 0))).unwrap();
+    let mut next = block(2, vec![transfer(VAULT, THIEF, 10, 0)]);
+    let transaction = next.transactions[0].hash;
+    next.receipts = vec![Receipt { transaction, success: Some(false), gas_used: 21_000, ..Receipt::default() }];
+    assert_eq!(engine.advance(&next).unwrap().diverged.len(), 1);
+    assert_eq!(balance(&mut engine, VAULT), U256::from(1_000), "what the node says of the new head");
 }
 
 #[test]
