@@ -246,12 +246,21 @@ impl Check<'_> {
     }
 
     fn settings(&mut self, file: &File, watch: &Arc<Watchlist>) -> Settings {
-        let history =
-            HistorySettings { reorg_depth_blocks: file.follow.reorg_depth_blocks, ..HistorySettings::default() };
+        let history = HistorySettings {
+            reorg_depth_blocks: file.follow.reorg_depth_blocks,
+            familiar_after_seconds: file.detectors.familiar_after_seconds,
+            suspect_seconds: file.detectors.suspect_seconds,
+            ..HistorySettings::default()
+        };
+        let max_level = file.detectors.max_level.clone();
+        let alone = Settings { max_level: max_level.clone(), ..Settings::default() };
+        if let Err(error) = Detection::new(watch.clone(), &alone) {
+            self.mistake(Mistake::new("detectors.max_level", error.to_string()));
+        }
         for (index, entry) in file.modules.iter().enumerate() {
             self.module_settings(&format!("module[{index}]"), settings(entry), &history, watch);
         }
-        Settings { modules: file.modules.iter().map(settings).collect(), history, ..Settings::default() }
+        Settings { modules: file.modules.iter().map(settings).collect(), history, max_level }
     }
 
     /// The room tells its first mistake only, so it is asked about one entry at a time, and then about all together.

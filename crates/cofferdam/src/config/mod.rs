@@ -20,18 +20,19 @@ mod places;
 mod rehearsal;
 mod schema;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, B256, keccak256};
 use cofferdam_detect::settings::{
-    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, InvariantSettings, NewbornSettings, OutflowSettings,
-    PriceSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings,
-    VelocitySettings,
+    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, HistorySettings, InvariantSettings, NewbornSettings,
+    OutflowSettings, PriceSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings,
+    UnderpaidSettings, VelocitySettings,
 };
 use cofferdam_respond::{GuardianSettings, LeverSettings};
-use cofferdam_types::{ChainId, ModuleId};
+use cofferdam_types::{ChainId, Level, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,9 @@ pub struct File {
     /// `address`, `category` (or `label`), and where there is one `name`.
     #[serde(default)]
     pub labels: Vec<PathBuf>,
+    /// What detectors may say, and how long they remember.
+    #[serde(default)]
+    pub detectors: Detectors,
     /// Who is told.
     #[serde(rename = "webhook", default)]
     pub webhooks: Vec<Webhook>,
@@ -84,6 +88,25 @@ pub struct File {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub metrics_listen: Option<SocketAddr>,
+}
+
+/// What detectors may say, and how long they remember.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detectors {
+    /// The most that a detector may say, by its id. Absent: what its maturity allows.
+    pub max_level: BTreeMap<String, Level>,
+    /// How long ago something must have been seen first to be familiar, in seconds of block time.
+    pub familiar_after_seconds: u64,
+    /// How long whoever took part in something flagged is under suspicion, in seconds of block time.
+    pub suspect_seconds: u64,
+}
+
+impl Default for Detectors {
+    fn default() -> Self {
+        let HistorySettings { familiar_after_seconds, suspect_seconds, .. } = HistorySettings::default();
+        Self { max_level: BTreeMap::new(), familiar_after_seconds, suspect_seconds }
+    }
 }
 
 /// The chain that is guarded.

@@ -94,7 +94,7 @@ fn every_structural_mistake_is_named_with_its_field() {
     ";
     let found = mistakes(text);
     for expected in [
-        "line 2: surprise: there is no such key, expected one of `chain`, `endpoint`, `follow`, `guardian`, `labels`, `lever`, `limits`, \
+        "line 2: surprise: there is no such key, expected one of `chain`, `detectors`, `endpoint`, `follow`, `guardian`, `labels`, `lever`, `limits`, \
          `metrics_listen`, `module`, `record`, `webhook`",
         "line 4: chain.id: `one`: expected integer",
         "line 5: endpoint[0].name: is missing: Its name, for messages and metrics.",
@@ -184,6 +184,14 @@ until = '2030-01-01'
         assert!(found.iter().any(|mistake| mistake.contains(field)), "{field}\nin {found:#?}");
     }
     assert_eq!(found.len(), 4, "{found:#?}");
+}
+
+#[test]
+fn a_cap_on_a_detector_that_is_not_there_is_named() {
+    let text = format!("{SMALL}\n[detectors.max_level]\nvelocity = 'notice'\nmade-up = 'alert'\n");
+    let found = mistakes(&text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("detectors.max_level") && found[0].contains("`made-up`"), "{found:#?}");
 }
 
 #[test]
