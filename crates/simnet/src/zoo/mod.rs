@@ -4,7 +4,7 @@
 //! Entry ──scene──▶ history on a stage + script (steps, plans, acts) ──mutator──▶ Recording (blocks, truth)
 //! ```
 //!
-//! Start at [`ENTRIES`]; add an entry as a function that makes a [`Scene`](entry::Scene). The contracts stand in
+//! Start at [`ENTRIES`]; add an entry as a function that makes a `Scene`. The contracts stand in
 //! `contracts/src/zoo`: our own, each flaw on purpose.
 //!
 //! **Invariant:** the zoo knows what was truly lost and tells only the benchmark. What defends is given blocks and the
