@@ -13,6 +13,7 @@ use cofferdam_types::primitives::Address;
 use cofferdam_types::{Clock, Execution, Judge, Level, Module, Verdict, Watchlist};
 use serde::Serialize;
 
+use super::everywhere::Everywhere;
 use super::newborns::{NewContracts, Tally};
 use crate::cases::{Runnable, judge, one_each, together};
 
@@ -34,6 +35,8 @@ pub struct Measured {
     pub exploits: Exploits,
     /// Ordinary blocks, with the most-called contracts registered.
     pub honest: Honest,
+    /// The same blocks with every contract in them registered.
+    pub everywhere: Everywhere,
     /// Contracts that the blocks and the attacks create.
     pub new_contracts: NewContracts,
     /// Runs per block of which the best counts.
@@ -154,6 +157,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
     let mut registered = Timing { registered: most_called.len(), ..Timing::default() };
     let mut decisions = Vec::new();
     let mut honest = Honest::default();
+    let mut everywhere = Everywhere::default();
     let mut newborns = Tally::default();
     for block in &blocks {
         let gas = time_bare(block, runs, clock, &mut [&mut plain, &mut registered]);
@@ -161,6 +165,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
         time_ours(block, &most_called, runs, clock, &mut registered)?;
         exact(block, gas, &mut exactness)?;
         decide(block, &most_called, clock, &mut decisions, &mut honest)?;
+        everywhere.block(block)?;
         newborns.block(block, &most_called)?;
         progress(&block.case.name);
     }
@@ -177,6 +182,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
         latency_ms: Latencies { decision: percentiles(decisions) },
         exploits,
         honest,
+        everywhere,
         new_contracts: newborns.finish(),
         runs,
     })
@@ -344,7 +350,7 @@ fn count(case: &Runnable, execution: &Execution, verdict: &Verdict, honest: &mut
     }
 }
 
-fn flagged(case: &Runnable, execution: &Execution, verdict: &Verdict, level: Level) -> Flagged {
+pub(super) fn flagged(case: &Runnable, execution: &Execution, verdict: &Verdict, level: Level) -> Flagged {
     let why = verdict.findings.iter().map(|finding| format!("{}: {}", finding.detector, finding.summary));
     Flagged {
         name: case.case.name.clone(),

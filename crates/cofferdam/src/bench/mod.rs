@@ -3,10 +3,12 @@
 //! Both run the engine and the judge that `watch` runs. Nothing here may know a case or an entry by name.
 
 mod blocks;
+mod everywhere;
 pub mod export;
 mod newborns;
 mod watched;
 pub mod zoo;
 
 pub use blocks::{Exactness, Exploits, Flagged, Honest, Latencies, Measured, Missed, Percentiles, Throughput, run};
+pub use everywhere::{Everywhere, Levels};
 pub use newborns::NewContracts;

@@ -82,6 +82,20 @@ fn show(measured: &Measured) -> Result<(), Failure> {
         honest.contract_calls, honest.stops, honest.alerts, honest.notices
     ))?;
     honest.found.iter().try_for_each(line)?;
+    let everywhere = &measured.everywhere;
+    print_line(format_args!(
+        "everywhere  {} transactions, each of {} contracts a module of its own: {} with a stop",
+        everywhere.transactions,
+        everywhere.modules,
+        everywhere.stops.len()
+    ))?;
+    for (detector, levels) in &everywhere.findings {
+        print_line(format_args!(
+            "            {detector}: {} stops, {} alerts, {} notices",
+            levels.stops, levels.alerts, levels.notices
+        ))?;
+    }
+    everywhere.stops.iter().try_for_each(line)?;
     let new = &measured.new_contracts;
     print_line(format_args!(
         "before      {} new contracts, {} of them call nobody: {} stops, {} alerts, {} notices; {} calls, {} trials cut short",

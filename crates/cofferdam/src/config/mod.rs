@@ -138,7 +138,7 @@ pub struct EndpointAddress {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The SQLite file; relative paths begin at the working directory.
+    /// The SQLite file; relative paths begin at the folder of the configuration.
     pub database: PathBuf,
     /// Space set aside for when the disk is full, in MiB; 0 for none.
     #[serde(default = "reserve_mib")]

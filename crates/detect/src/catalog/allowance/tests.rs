@@ -48,6 +48,29 @@ fn who_writes_the_victim_into_the_calldata_makes_an_arbitrary_call() {
     assert_eq!(level(ID, chosen), Some(Level::Alert));
 }
 
+#[test]
+fn several_owners_among_the_callers_arguments_whose_assets_are_his_now_are_an_alert() {
+    let pull = |owners: &[&str], to: &str| {
+        let calls: Vec<Value> = owners
+            .iter()
+            .map(|owner| {
+                let arguments = json!([owner, to, "90000"]);
+                json!({ "to": "@token", "function": "transferFrom(address,address,uint256)", "arguments": arguments })
+            })
+            .collect();
+        let moves: Vec<Value> = owners.iter().map(|owner| json!(["@token", owner, to, "90000"])).collect();
+        let call =
+            json!({ "to": "@router", "function": "collect(address,address)", "arguments": owners, "calls": calls });
+        json!({
+            "modules": [{ "id": "router", "contracts": ["@router"] }],
+            "transactions": [{ "from": "@caller", "call": call, "moves": moves }],
+        })
+    };
+    assert_eq!(level(ID, pull(&["@one", "@two"], "@caller")), Some(Level::Alert));
+    assert_eq!(level(ID, pull(&["@one"], "@caller")), Some(Level::Notice), "one may have asked for it");
+    assert_eq!(level(ID, pull(&["@one", "@two"], "@shop")), Some(Level::Notice), "somebody else is paid");
+}
+
 /// The vault allows `spender` to spend its token.
 fn approve(spender: &str, held: Value) -> Value {
     json!({

@@ -3,7 +3,7 @@
 //! Net over all contracts of the module, by balances where they were looked at. What comes back decides: a swap, a
 //! redeemed share, a recorded debt are the module's business; the same share leaving for nothing is harm. Harm alone is
 //! an alert. It becomes a stop when a limit that people wrote is exceeded, or when the transaction is built as honest
-//! ones are not. No prices, no names.
+//! ones are not. No names; prices only excuse, where what left was sold for its worth.
 
 use std::sync::LazyLock;
 

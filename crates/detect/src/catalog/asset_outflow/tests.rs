@@ -195,3 +195,61 @@ fn the_same_facts_give_the_same_findings_in_the_same_order() {
     let case = || with_limit(outflow(500_000), json!({ "per_transaction_bps": 1 }));
     assert_eq!(last(case()), last(case()));
 }
+
+/// A holder burns `burnt` of 1,000,000 shares and takes `amount` of the vault's 1,000,000 tokens.
+fn redemption(burnt: u64, amount: u64) -> Value {
+    let zero = "0x0000000000000000000000000000000000000000";
+    let mut case = outflow(amount);
+    case["transactions"][0]["moves"].as_array_mut().unwrap().push(json!(["@vault", "@user", zero, burnt.to_string()]));
+    let left = 1_000_000_u64.saturating_sub(burnt).to_string();
+    case["transactions"][0]["writes"] = json!([["@vault", "2", "1000000", left]]);
+    case
+}
+
+#[test]
+fn shares_burnt_for_their_worth_are_told_to_nobody_however_many() {
+    assert_eq!(level(ID, redemption(700_000, 700_000)), None);
+    assert_eq!(level(ID, redemption(700_000, 777_000)), None, "within a tenth");
+    assert_eq!(level(ID, redemption(700_000, 780_000)), Some(Level::Alert), "more than they are worth");
+}
+
+/// The vault sells 400,000 of its 1,000,000 tokens for `paid` coins into a pool where both were worth the same.
+fn sale(paid: u64, to: &str) -> Value {
+    let mut case = outflow(400_000);
+    let transaction = &mut case["transactions"][0];
+    transaction["call"]["calls"] = json!([{ "to": "@pool", "function": "swap()",
+        "logs": [{ "event": "Sync(uint112,uint112)", "data": ["1000000000", "1000000000"] }] }]);
+    transaction["moves"] = json!([["@token", "@vault", "@pool", "400000"], ["@coin", "@pool", to, paid.to_string()]]);
+    let held = 90_000_000_u64;
+    let after = if to == "@vault" { held.saturating_add(paid) } else { held };
+    transaction["checks"].as_array_mut().unwrap().push(json!(["@vault", "@coin", held.to_string(), after.to_string()]));
+    case
+}
+
+#[test]
+fn what_is_sold_at_its_price_before_is_no_loss() {
+    assert_eq!(level(ID, sale(390_000, "@vault")), None);
+    assert_eq!(level(ID, sale(300_000, "@vault")), Some(Level::Alert), "a quarter too little");
+    assert_eq!(level(ID, sale(390_000, "@user")), Some(Level::Alert), "the vault gets nothing of it");
+}
+
+/// The token sells a third of its own stock into a pool in the middle of a user's trade; the coins go to `to`.
+fn own_sale(to: &str) -> Value {
+    json!({
+        "modules": [{ "id": "token", "contracts": ["@token"] }],
+        "transactions": [{
+            "from": "@user",
+            "call": { "to": "@router", "function": "swap()", "calls": [{ "to": "@token", "function": "transfer()" },
+                { "to": "@pool", "function": "swap()",
+                    "logs": [{ "event": "Sync(uint112,uint112)", "data": ["1000000000", "1000000000"] }] }] },
+            "moves": [["@token", "@token", "@pool", "300000"], ["@coin", "@pool", to, "299000"]],
+            "checks": [["@token", "@token", "900000", "600000"]],
+        }],
+    })
+}
+
+#[test]
+fn a_token_that_sells_its_own_stock_is_no_theft_unless_the_sender_is_paid() {
+    assert_eq!(level(ID, own_sale("@treasury")), None);
+    assert_eq!(level(ID, own_sale("@user")), Some(Level::Alert));
+}

@@ -147,3 +147,49 @@ fn an_upgrade_that_loots_is_a_stop_whoever_does_it() {
     transaction["checks"] = json!([["@vault", "native", "5000000000000000000", "0"]]);
     assert_eq!(level(ID, case), Some(Level::Stop));
 }
+
+/// The timelock of the vault announces an upgrade and executes it `wait` seconds later.
+fn scheduled(wait: u64, announced: &str) -> Value {
+    let log = |event: &str, id: &str| json!({ "event": event, "topics": [id, "0"] });
+    json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault", "@timelock"] }],
+        "transactions": [
+            { "from": "@proposer", "call": { "to": "@timelock", "function": "schedule()", "logs": [log(
+                "CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)", announced)] } },
+            { "from": "@anyone", "after_seconds": wait, "call": { "to": "@timelock", "function": "execute()",
+                "logs": [log("CallExecuted(bytes32,uint256,address,uint256,bytes)", "@operation")],
+                "calls": [{ "to": "@vault", "function": "upgradeTo(address)",
+                    "logs": [{ "event": "Upgraded(address)", "topics": ["@code"] }] }] } },
+        ],
+    })
+}
+
+#[test]
+fn what_a_timelock_announced_a_day_ago_is_a_notice() {
+    assert_eq!(level(ID, scheduled(90_000, "@operation")), Some(Level::Notice));
+    assert_eq!(level(ID, scheduled(600, "@operation")), Some(Level::Alert), "announced a moment ago");
+    assert_eq!(level(ID, scheduled(90_000, "@another")), Some(Level::Alert), "something else was announced");
+}
+
+#[test]
+fn what_was_announced_and_takes_a_large_share_is_a_stop_all_the_same() {
+    let mut loot = scheduled(90_000, "@operation");
+    loot["transactions"][1]["moves"] = json!([["@token", "@vault", "@thief", "900"]]);
+    loot["transactions"][1]["checks"] = json!([["@vault", "@token", "1000000", "100000"]]);
+    loot["modules"][0]["assets"] = json!(["@token"]);
+    assert_eq!(level(ID, loot), Some(Level::Stop));
+}
+
+#[test]
+fn a_signer_whom_the_multisig_itself_adds_is_a_notice_and_any_other_change_is_not() {
+    let change = |event: &str, topics: Value| {
+        json!({
+            "modules": [{ "id": "safe", "contracts": ["@safe"] }],
+            "transactions": [{ "from": "@signer", "call": { "to": "@safe", "function": "execTransaction()", "calls": [
+                { "to": "@safe", "function": "change()", "logs": [{ "event": event, "topics": topics }] }] } }],
+        })
+    };
+    assert_eq!(level(ID, change("AddedOwner(address)", json!(["@new"]))), Some(Level::Notice));
+    assert_eq!(level(ID, change("RemovedOwner(address)", json!(["@old"]))), Some(Level::Alert));
+    assert_eq!(level(ID, change("ChangedThreshold(uint256)", json!([]))), Some(Level::Alert));
+}

@@ -1,7 +1,6 @@
 //! The window between: an attack that was flagged goes on, in more transactions, from the same hands or the same code.
 //!
-//! Hands are the sender, contracts that came into being for him, and an entry contract that nobody else used before;
-//! code is known again by its hash. Once somebody is under suspicion, a much smaller loss is enough.
+//! Hands are the sender, and contracts that came into being for him, then or later; code is known again by its hash. Once somebody is under suspicion, a much smaller loss is enough.
 
 use std::sync::LazyLock;
 
