@@ -23,6 +23,8 @@ pub struct Everywhere {
     pub findings: BTreeMap<String, Levels>,
     /// Each transaction with a stop.
     pub stops: Vec<Flagged>,
+    /// Each transaction with an alert and no stop.
+    pub alerts: Vec<Flagged>,
 }
 
 /// Findings by level.
@@ -61,8 +63,10 @@ impl Everywhere {
                 };
                 *count = count.saturating_add(1);
             }
-            if verdict.level() == Some(Level::Stop) {
-                self.stops.push(flagged(case, execution, &verdict, Level::Stop));
+            match verdict.level() {
+                Some(Level::Stop) => self.stops.push(flagged(case, execution, &verdict, Level::Stop)),
+                Some(Level::Alert) => self.alerts.push(flagged(case, execution, &verdict, Level::Alert)),
+                Some(Level::Notice) | None => {}
             }
         }
         Ok(())
