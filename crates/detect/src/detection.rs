@@ -246,7 +246,7 @@ impl Judge for Detection {
             findings
                 .sort_by_key(|finding: &Finding| (std::cmp::Reverse((finding.level, finding.severity)), finding.id));
         }
-        let verdict = Verdict { findings, standing: execution.standing.clone() };
+        let verdict = Verdict { findings, harm: Vec::new(), standing: execution.standing.clone() };
         self.last.set(Some(Judged::of(execution, &verdict)));
         verdict
     }

@@ -577,7 +577,7 @@ impl Judge for Eyes {
                 evidence: Vec::new(),
             });
         }
-        Verdict { findings, standing: execution.standing.clone() }
+        Verdict { findings, harm: Vec::new(), standing: execution.standing.clone() }
     }
 
     fn record(&mut self, _: &Execution) {}

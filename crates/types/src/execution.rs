@@ -5,13 +5,16 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssertionOutcome, BlockNumber, BlockRef, Effects, Header, ModuleId, Newborn, Transaction, Verdict};
+use crate::{
+    AssertionOutcome, BlockNumber, BlockRef, Effects, Header, ModuleId, Newborn, Rehearsal, Transaction, Verdict,
+};
 
 /// When, in the life of a transaction, it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
-    /// Nobody has sent it: a call of a new contract that was made on a fork of the head to see what it does.
+    /// Nobody has sent it: a call of a new contract, or an operation that waits for its time, that was made on a fork of
+    /// the head to see what it does.
     Before,
     /// Not in a block yet: executed on the head.
     Pending,
@@ -134,7 +137,14 @@ pub trait Judge: Send {
     /// What a new contract means, by what it did when it was tried. Records nothing. A judge that does not look at new
     /// contracts finds nothing.
     fn judge_newborn(&self, newborn: &Newborn) -> Verdict {
-        Verdict { findings: Vec::new(), standing: newborn.creation.standing.clone() }
+        Verdict { findings: Vec::new(), harm: Vec::new(), standing: newborn.creation.standing.clone() }
+    }
+
+    /// What an operation that waits for its time means, by what it did when it was carried out on a fork. Records nothing. A
+    /// judge that does not look at such operations finds nothing.
+    fn judge_queued(&self, rehearsal: &Rehearsal) -> Verdict {
+        let standing = Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new() };
+        Verdict { findings: Vec::new(), harm: Vec::new(), standing }
     }
 
     /// Takes a mined execution into the history, in block order.

@@ -1,13 +1,14 @@
 //! What a detector says, and the verdict that several of them add up to.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Asset, ModuleId, Standing};
+use crate::{Asset, HarmAccount, ModuleId, Standing};
 
 /// What is done about it. Ordered: a stop is more than an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -141,6 +142,9 @@ pub struct Finding {
 pub struct Verdict {
     /// Strongest first.
     pub findings: Vec<Finding>,
+    /// What left the modules that were touched, flagged or not; only modules that something left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub harm: Vec<HarmAccount>,
     /// What they stand on.
     pub standing: Standing,
 }
@@ -149,5 +153,18 @@ impl Verdict {
     /// The strongest level among the findings; `None` when nothing was seen.
     pub fn level(&self) -> Option<Level> {
         self.findings.iter().map(|finding| finding.level).max()
+    }
+
+    /// What the findings count as lost, each loss once: several of them may speak of the same one, so the largest claim
+    /// for each module, asset and account holds. What is merely at risk is none.
+    pub fn losses(&self) -> BTreeMap<(ModuleId, Asset, Address), U256> {
+        let mut losses: BTreeMap<(ModuleId, Asset, Address), U256> = BTreeMap::new();
+        for finding in &self.findings {
+            for harm in finding.harm.iter().filter(|harm| !harm.at_risk && !harm.amount.is_zero()) {
+                let largest = losses.entry((finding.module.clone(), harm.asset, harm.account)).or_default();
+                *largest = harm.amount.max(*largest);
+            }
+        }
+        losses
     }
 }

@@ -17,6 +17,7 @@ mod effects;
 mod event;
 mod execution;
 mod finding;
+mod harm;
 mod journal;
 mod newborn;
 mod protocol;
@@ -36,6 +37,7 @@ pub use effects::{
 pub use event::{Event, IncidentState, LeverAction, OperatorAlert, PlanStep};
 pub use execution::{Basis, Execution, Fact, Judge, Missing, Needs, Standing, ViewNeed, ViewResult, Window};
 pub use finding::{Evidence, Finding, FindingId, Harm, Level, Maturity, Severity, Verdict};
+pub use harm::{Gainer, HarmAccount, HarmLine};
 pub use journal::{Batch, Committed, IncidentId, Journal, JournalError, PlanId, PlanRecord};
 pub use newborn::{Attempt, Creator, Effort, Label, LabelCategory, Newborn, Place, Signs, TrialEnd};
 pub use protocol::{Module, ModuleId, ModuleIdError, Watchlist};

@@ -1,7 +1,6 @@
 //! One recording as a guard would have seen it: engine and judge over its blocks, each public transaction first on the
 //! head while it waits, each new contract tried when it is seen. Only the addresses are given to them; the truth is held against their answers here.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use cofferdam_evm::{Budget, Engine, Subject, Trials, created};
@@ -9,7 +8,7 @@ use cofferdam_simnet::Lane;
 use cofferdam_simnet::zoo::{Part, PlayedBlock, PlayedState, Recording, Sent};
 use cofferdam_types::primitives::{Address, U256};
 use cofferdam_types::{
-    Asset, Creator, Execution, Judge, Level, ManualClock, Module, ModuleId, Transaction, UnixMillis, Verdict,
+    Creator, Execution, Judge, Level, ManualClock, Module, ModuleId, Transaction, UnixMillis, Verdict,
     Watchlist, Window,
 };
 
@@ -166,14 +165,9 @@ fn last_loss(recording: &Recording) -> Option<u64> {
     last
 }
 
-/// What the findings of one verdict count as lost: the largest claim for each account and asset, added up.
+/// What the findings of one verdict count as lost.
 fn counted(verdict: &Verdict) -> U256 {
-    let mut claims: HashMap<(Address, Asset), U256> = HashMap::new();
-    for harm in verdict.findings.iter().flat_map(|finding| &finding.harm).filter(|harm| !harm.at_risk) {
-        let claim = claims.entry((harm.account, harm.asset)).or_default();
-        *claim = harm.amount.max(*claim);
-    }
-    claims.values().fold(U256::ZERO, |sum, claim| sum.saturating_add(*claim))
+    verdict.losses().values().fold(U256::ZERO, |sum, claim| sum.saturating_add(*claim))
 }
 
 pub(super) fn sentences(verdict: &Verdict) -> Vec<String> {

@@ -1,10 +1,10 @@
 //! What has been lost so far, per module, as the findings about mined transactions count it.
 //!
-//! Several detectors may count the same loss; of one transaction the largest count per account and asset holds.
+//! Several detectors may count the same loss; [`Verdict::losses`] takes each once.
 
 use std::collections::BTreeMap;
 
-use cofferdam_types::primitives::{Address, U256};
+use cofferdam_types::primitives::U256;
 use cofferdam_types::{Asset, BlockRef, Event, ModuleId, Verdict};
 
 /// Blocks whose losses can be taken back.
@@ -19,15 +19,8 @@ pub(super) struct Losses {
 impl Losses {
     /// Counts what `verdict` says was lost in `block`, and returns the new totals of the modules that lost.
     pub(super) fn add(&mut self, block: BlockRef, verdict: &Verdict) -> Vec<Event> {
-        let mut counted: BTreeMap<(ModuleId, Asset, Address), U256> = BTreeMap::new();
-        for finding in &verdict.findings {
-            for harm in finding.harm.iter().filter(|harm| !harm.at_risk && !harm.amount.is_zero()) {
-                let largest = counted.entry((finding.module.clone(), harm.asset, harm.account)).or_default();
-                *largest = (*largest).max(harm.amount);
-            }
-        }
         let mut changed = Vec::new();
-        for ((module, asset, _), amount) in counted {
+        for ((module, asset, _), amount) in verdict.losses() {
             let total = self.total.entry(module.clone()).or_default().entry(asset).or_default();
             *total = total.saturating_add(amount);
             self.by_block.push((block, module.clone(), asset, amount));
@@ -64,7 +57,7 @@ impl Losses {
 mod tests {
     use std::borrow::Cow;
 
-    use cofferdam_types::primitives::B256;
+    use cofferdam_types::primitives::{Address, B256};
     use cofferdam_types::{Basis, BlockNumber, Finding, FindingId, Harm, Level, Maturity, Severity, Standing};
 
     use super::*;
@@ -92,7 +85,7 @@ mod tests {
             })
             .collect();
         let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new() };
-        Verdict { findings, standing }
+        Verdict { findings, harm: Vec::new(), standing }
     }
 
     fn total(events: &[Event]) -> U256 {

@@ -200,12 +200,12 @@ impl Judge for Eyes {
                 evidence: Vec::new(),
             });
         }
-        Verdict { findings, standing: execution.standing.clone() }
+        Verdict { findings, harm: Vec::new(), standing: execution.standing.clone() }
     }
 
     fn judge_newborn(&self, newborn: &Newborn) -> Verdict {
         let judged = newborn.attempts.iter().map(|attempt| self.judge(&attempt.execution));
-        let nothing = || Verdict { findings: Vec::new(), standing: newborn.creation.standing.clone() };
+        let nothing = || Verdict { findings: Vec::new(), harm: Vec::new(), standing: newborn.creation.standing.clone() };
         judged.into_iter().find(|verdict| !verdict.findings.is_empty()).unwrap_or_else(nothing)
     }
 

@@ -44,5 +44,5 @@ pub(super) fn judge(detection: &Detection, newborn: &Newborn) -> Verdict {
         }
     }
     findings.sort_by_key(|finding| (std::cmp::Reverse((finding.level, finding.severity)), finding.id));
-    Verdict { findings, standing }
+    Verdict { findings, harm: Vec::new(), standing }
 }
