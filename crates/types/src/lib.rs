@@ -21,7 +21,10 @@ mod harm;
 mod journal;
 mod newborn;
 mod protocol;
+mod queued;
+mod report;
 mod state;
+mod trail;
 mod units;
 
 pub use assertion::{AssertionOutcome, AssertionResult, Undecided};
@@ -41,7 +44,10 @@ pub use harm::{Gainer, HarmAccount, HarmLine};
 pub use journal::{Batch, Committed, IncidentId, Journal, JournalError, PlanId, PlanRecord};
 pub use newborn::{Attempt, Creator, Effort, Label, LabelCategory, Newborn, Place, Signs, TrialEnd};
 pub use protocol::{Module, ModuleId, ModuleIdError, Watchlist};
+pub use queued::{Announcement, OperationId, OperationKind, Party, QueuedCall, QueuedOperation, Rehearsal};
+pub use report::Report;
 pub use state::{AccountState, Known, PreAccount, PreState, StateError, StateSource};
+pub use trail::{Actor, MOST_PARTY, Role, Score, Stage, Trail};
 pub use units::{BlockNumber, Bps, ChainId, Selector, UnixMillis};
 
 pub use alloy_primitives as primitives;

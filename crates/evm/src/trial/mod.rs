@@ -29,6 +29,7 @@ use crate::engine::{Engine, next_header};
 use crate::machine::{Checks, Machine, RunError};
 use crate::state::DbError;
 use run::Run;
+pub(crate) use run::STRANGER;
 
 /// Contracts of one transaction that are tried; a factory that makes more is looked at in part.
 const MOST_OF_ONE: usize = 4;

@@ -34,7 +34,7 @@ const MOST_OF_ENTRY: usize = 2;
 /// Calldata of each entry point tried at first, before any value is sent along.
 const FIRST: usize = 4;
 /// Who calls when anybody may: an account without history and money.
-pub(super) const STRANGER: Address = Address::repeat_byte(0x5e);
+pub(crate) const STRANGER: Address = Address::repeat_byte(0x5e);
 
 /// One trial. See the module.
 pub(super) struct Run<'r> {
