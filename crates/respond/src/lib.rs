@@ -17,6 +17,7 @@ pub mod guardian;
 pub mod lever;
 pub mod limits;
 pub mod plan;
+pub mod safe;
 
 mod answer;
 mod book;
