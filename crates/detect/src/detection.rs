@@ -7,7 +7,8 @@ use std::{cell::Cell, sync::Arc};
 
 use alloy_primitives::{Address, B256};
 use cofferdam_types::{
-    Basis, BlockRef, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Newborn, Verdict, Watchlist,
+    Basis, BlockRef, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Newborn, Rehearsal, Verdict,
+    Watchlist,
 };
 
 use crate::{
@@ -255,6 +256,10 @@ impl Judge for Detection {
         newborns::judge(self, newborn)
     }
 
+    fn judge_queued(&self, rehearsal: &Rehearsal) -> Verdict {
+        queued::judge(self, rehearsal)
+    }
+
     fn record(&mut self, execution: &Execution) {
         let touched = self.touched(execution);
         self.history.open_block(&execution.block);
@@ -287,6 +292,7 @@ impl Judge for Detection {
 
 mod learnt;
 mod newborns;
+mod queued;
 
 use learnt::Learnt;
 pub(crate) use learnt::{is_newcomer, received};

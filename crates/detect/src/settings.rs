@@ -10,8 +10,10 @@ use cofferdam_types::{Bps, Level, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod ahead;
 mod units;
 
+pub use ahead::QueuedSettings;
 pub use units::{Amount, AssetName, Until};
 
 /// All of what `detect` can be told.
@@ -62,6 +64,9 @@ pub struct ModuleSettings {
     /// When a new contract counts.
     #[serde(default)]
     pub newborn: NewbornSettings,
+    /// When an operation counts that waits for its time.
+    #[serde(default)]
+    pub queued: QueuedSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,
@@ -88,6 +93,7 @@ impl ModuleSettings {
             velocity: VelocitySettings::default(),
             repeat: RepeatSettings::default(),
             newborn: NewbornSettings::default(),
+            queued: QueuedSettings::default(),
             authority: AuthoritySettings::default(),
             invariants: Vec::new(),
             allow: Vec::new(),

@@ -17,7 +17,10 @@ use cofferdam_types::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Detection, Settings, catalog::hostile_contract::draft::NewbornDraft};
+use crate::{
+    Detection, Settings,
+    catalog::{hostile_contract::draft::NewbornDraft, queued_operation::draft::QueuedDraft},
+};
 
 /// The time of the first block is this, plus what the first transaction waits for.
 const EPOCH_SECONDS: u64 = 1_700_000_000;
@@ -81,6 +84,9 @@ pub(crate) struct TransactionDraft {
     /// A contract that it creates, as it was looked at.
     #[serde(default)]
     newborn: Option<NewbornDraft>,
+    /// An operation that it announces, as it was carried out on a fork.
+    #[serde(default)]
+    queued: Option<QueuedDraft>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -218,6 +224,8 @@ impl Case {
             let newborn = draft.newborn.as_ref().map(|draft| draft.newborn(&execution));
             findings.extend(newborn.into_iter().flat_map(|newborn| detection.judge_newborn(&newborn).findings));
             detection.record(&execution);
+            let queued = draft.queued.as_ref().map(|draft| draft.rehearsal(&execution));
+            findings.extend(queued.into_iter().flat_map(|queued| detection.judge_queued(&queued).findings));
             findings
         });
         judged.collect()

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use cofferdam_evm::{Budget, Engine, Subject, Trials, created};
+use cofferdam_evm::{Budget, Engine, RehearsalBudget, Subject, Trials, announced, created, rehearse};
 use cofferdam_simnet::Lane;
 use cofferdam_simnet::zoo::{Part, PlayedBlock, PlayedState, Recording, Sent};
 use cofferdam_types::primitives::{Address, U256};
 use cofferdam_types::{
-    Creator, Execution, Judge, Level, ManualClock, Module, ModuleId, Transaction, UnixMillis, Verdict,
+    Announcement, Creator, Execution, Judge, Level, ManualClock, Module, ModuleId, Transaction, UnixMillis, Verdict,
     Watchlist, Window,
 };
 
@@ -50,6 +50,7 @@ impl Watched {
                 let mut said = early;
                 said.push((Window::Mined, judge.judge(&execution)));
                 judge.record(&execution);
+                said.extend(queued(&mut engine, &execution, &judge));
                 if sent.way == Lane::Private {
                     said.extend(newborn(&mut engine, &Arc::new(execution), &[], &judge, &mut trials));
                 }
@@ -137,6 +138,19 @@ fn newborn(
         let subject = Subject { creation, earlier, address, creator };
         let tried = trials.of(engine, &subject, &mut |_| false);
         said.push((Window::Before, judge.judge_newborn(&tried)));
+    }
+    said
+}
+
+/// What is said of the operations that `execution` announces, after they were carried out on the head at their due time.
+fn queued(engine: &mut Engine, execution: &Execution, judge: &impl Judge) -> Vec<(Window, Verdict)> {
+    let budget = RehearsalBudget { micros: u64::MAX, ..RehearsalBudget::default() };
+    let clock = ManualClock::new(UnixMillis(0));
+    let mut said = Vec::new();
+    for announcement in announced(execution) {
+        if let Announcement::Queued(operation) = announcement {
+            said.push((Window::Before, judge.judge_queued(&rehearse(engine, &operation, &budget, &clock))));
+        }
     }
     said
 }

@@ -320,6 +320,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hostile_decision_is_told_when_it_is_queued_and_a_planned_one_is_not() {
+        let measured = run("governance-hostile", &mut |_| {}).unwrap();
+        assert_eq!(measured.base.n, 2);
+        for row in measured.attacks.iter().filter(|row| row.mutator == Mutator::Base) {
+            let told = row.told.as_ref().unwrap();
+            assert_eq!((told.window, told.transaction), (Window::Before, 3), "{}", row.name);
+            assert!(told.why.iter().any(|why| why.starts_with("queued-operation")), "{:?}", told.why);
+        }
+        let planned = run("honest-upgrade", &mut |_| {}).unwrap();
+        let said = &planned.look_alikes[0].said;
+        assert_eq!((said.stops, said.alerts), (0, 0), "{said:?}");
+    }
+
+    #[test]
     fn the_interval_of_eight_of_eight_is_known() {
         let recall = Recall { n: 8, flagged: 8, ..Recall::default() };
         assert!((recall.interval().0 - 67.6).abs() < 0.1);

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use super::config::refused;
 use crate::cli::{Answer, Failure};
 use crate::config::{self, Ready};
-use crate::guard::{Guard, MempoolOptions as Kept, NewbornOptions, Parts};
+use crate::guard::{Guard, MempoolOptions as Kept, NewbornOptions, Parts, QueuedOptions};
 use crate::telemetry::{Health, LogFormat, SystemClock, serve};
 use limits_file::LimitsFile;
 use live::Live;
@@ -127,6 +127,7 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
         mempool: Kept::default(),
         execute_within_blocks: follow.execute_within_blocks,
         newborns: Some(NewbornOptions { labels: Arc::new(ready.labels), ..NewbornOptions::default() }),
+        queued: Some(QueuedOptions::default()),
     });
     guard.set_assertions(&ready.assertions);
     let following = FollowerOptions { depth: u64::from(follow.reorg_depth_blocks), ..FollowerOptions::default() };

@@ -107,6 +107,7 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
         velocity: entry.velocity.clone(),
         repeat: entry.repeat.clone(),
         newborn: entry.newborn.clone(),
+        queued: entry.queued.clone(),
         authority: entry.authority.clone(),
         invariants: entry.invariants.clone(),
         allow: entry.allow.clone(),

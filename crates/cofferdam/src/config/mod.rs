@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use alloy_primitives::{Address, B256, keccak256};
 use cofferdam_detect::settings::{
     Allowed, AssetName, AuthoritySettings, FlashLoanSettings, HistorySettings, InvariantSettings, NewbornSettings,
-    OutflowSettings, PriceSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings,
+    OutflowSettings, PriceSettings, QueuedSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings,
     UnderpaidSettings, VelocitySettings,
 };
 use cofferdam_respond::{GuardianSettings, LeverSettings};
@@ -191,6 +191,9 @@ pub struct ModuleEntry {
     /// When a new contract counts.
     #[serde(default)]
     pub newborn: NewbornSettings,
+    /// When an operation counts that waits for its time.
+    #[serde(default)]
+    pub queued: QueuedSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use cofferdam_chain::{Endpoint, Follower, FollowerOptions, Mempool, MempoolOptions, Node, NodeOptions, NodeState};
 use cofferdam_detect::Detection;
 use cofferdam_detect::settings::{AssetName, InvariantSettings, ModuleSettings, OutflowLimit, Settings};
-use cofferdam_evm::{Budget, Rules};
+use cofferdam_evm::{Budget, RehearsalBudget, Rules};
 use cofferdam_incident::{Options, Store, verify};
 use cofferdam_respond::{
     Guardian, LeverKind, LeverSettings, Limits, NodeChannel, Progress, Reply, Responder, Setup as ResponderSetup,
@@ -31,13 +31,15 @@ use super::report::{
     EventKind, Honest, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary, RecordLine, RecordSummary, Run,
     TimelineEvent, VerdictSummary,
 };
-use crate::guard::{Guard, GuardError, Happening, MempoolOptions as Kept, NewbornOptions, Parts};
+use crate::guard::{Guard, GuardError, Happening, MempoolOptions as Kept, NewbornOptions, Parts, QueuedOptions};
 
 const GUARDIAN: &str = "guardian";
 /// Chain time between set-up and script.
 const SETTLED_SECONDS: u64 = 7_200;
 /// What trying a new contract may cost: no time, because the outcome must follow from the seed alone.
 const TRIAL: Budget = Budget { calls: 800, gas: 120_000_000, gas_per_call: 12_000_000, micros: u64::MAX, kept: 8 };
+/// What carrying out a queued operation may cost, as little bound to the machine.
+const REHEARSAL: RehearsalBudget = RehearsalBudget { gas_per_call: 30_000_000, gas: 120_000_000, micros: u64::MAX };
 
 /// The drill itself failed: nothing is said about the defence.
 #[derive(Debug, thiserror::Error)]
@@ -188,6 +190,7 @@ impl<'s> Stage<'s> {
             mempool: Kept::default(),
             execute_within_blocks: u64::MAX,
             newborns: Some(NewbornOptions { budget: TRIAL, ..NewbornOptions::default() }),
+            queued: Some(QueuedOptions { budget: REHEARSAL, ..QueuedOptions::default() }),
         });
         guard.resume().await.map_err(failed("the record cannot be read"))?;
         let options = FollowerOptions { shrink_polls: 1, ..FollowerOptions::default() };
@@ -351,7 +354,7 @@ impl Defence {
         let happenings = self.guard.look_again().await.map_err(broke)?;
         report(happenings, began, course, tell);
         // The live guard does not wait for these; here the next block waits, so that no machine is too slow.
-        let happenings = self.guard.settle_newborns().await.map_err(broke)?;
+        let happenings = self.guard.settle_trials().await.map_err(broke)?;
         report(happenings, self.guard.micros(), course, tell);
         Ok(())
     }

@@ -130,6 +130,9 @@ impl Guard {
         if let Some(newborns) = &mut self.newborns {
             newborns.retract(dropped);
         }
+        if let Some(queued) = &mut self.queued {
+            queued.retract(dropped);
+        }
         metrics::counter!("cofferdam_blocks_dropped_total").increment(u64::try_from(dropped.len()).unwrap_or(u64::MAX));
         let Some(responder) = &mut self.responder else { return Ok(Vec::new()) };
         Ok(responder.on_reorg(dropped).await?.into_iter().map(Happening::Plan).collect())
@@ -144,11 +147,15 @@ impl Guard {
                 // The block will be handed in again: history and losses must not hold it twice.
                 self.judge.retract(at);
                 self.losses.retract(at);
+                if let Some(queued) = &mut self.queued {
+                    queued.unlearn(&[at]);
+                }
                 return Err(error);
             }
         };
         self.processed = Some(at);
         self.forget_mined(block);
+        self.rehearse_operations();
         Ok(happenings)
     }
 
@@ -168,6 +175,7 @@ impl Guard {
             events.extend(found(execution, verdict));
             events.extend(self.losses.add(at, verdict));
         }
+        events.extend(self.withdrawn_operations());
         if behind == 0 {
             events.extend(self.skew.look(self.clock.now(), block.header.timestamp).map(operator));
         }
@@ -254,6 +262,7 @@ impl Guard {
             let verdict = self.judge.judge(&execution);
             self.judge.record(&execution);
             self.learn_funding(&execution);
+            self.look_for_operations(&execution);
             let recorded = is_recorded(&verdict);
             if !recorded && execution.effects.code_changes.is_empty() {
                 continue;

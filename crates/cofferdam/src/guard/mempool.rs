@@ -269,7 +269,7 @@ impl Guard {
     }
 }
 
-fn concerns(execution: &Execution, watch: &Watchlist) -> bool {
+pub(super) fn concerns(execution: &Execution, watch: &Watchlist) -> bool {
     let effects = &execution.effects;
     matches!(effects.outcome, Outcome::Invalid(_))
         || effects.calls.iter().any(|call| watch.contains(call.callee) || watch.contains(call.code_address))

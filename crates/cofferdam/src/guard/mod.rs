@@ -4,6 +4,7 @@
 //! ChainUpdate ─▶ execute ─▶ judge ─▶ commit with checkpoint ─▶ respond
 //! PendingUpdate ─▶ execute on the tip ─▶ judge ─▶ commit ─▶ respond
 //! new contract ─▶ try on a fork, in the background ─▶ judge ─▶ commit ─▶ respond
+//! queued operation ─▶ carry out on a fork, in the background ─▶ judge ─▶ commit
 //! ```
 //!
 //! Start at [`Guard`]. Drills, tests and the live watch drive the same guard; only where updates come from differs.
@@ -19,6 +20,7 @@ mod mempool;
 mod mishaps;
 mod newborn;
 mod operator;
+mod queued;
 #[cfg(test)]
 mod testbed;
 #[cfg(test)]
@@ -37,11 +39,13 @@ use cofferdam_types::{
 
 pub use mempool::MempoolOptions;
 pub use newborn::NewbornOptions;
+pub use queued::QueuedOptions;
 
 use losses::Losses;
 use mempool::PendingSet;
 use newborn::{Newborns, Workshop};
 use operator::SkewWatch;
+use queued::Queued;
 
 /// What a guard is made of.
 pub struct Parts {
@@ -66,6 +70,8 @@ pub struct Parts {
     pub execute_within_blocks: u64,
     /// How new contracts are looked at; `None`: not at all.
     pub newborns: Option<NewbornOptions>,
+    /// How operations that wait in timelocks and governors are looked at; `None`: not at all.
+    pub queued: Option<QueuedOptions>,
 }
 
 /// Alerts that wait for a record that cannot be written; those beyond it are in the log alone.
@@ -144,6 +150,8 @@ pub struct Guard {
     losses: Losses,
     /// `None` where new contracts are not looked at.
     newborns: Option<Newborns>,
+    /// `None` where queued operations are not looked at.
+    queued: Option<Queued>,
     skew: SkewWatch,
     execute_within_blocks: u64,
     processed: Option<BlockRef>,
@@ -172,6 +180,7 @@ impl Guard {
             needs: parts.judge.needs().clone(),
             clock: parts.clock.clone(),
         };
+        let queued = parts.queued.and_then(|options| Queued::start(options, workshop.clone()));
         let newborns = parts.newborns.and_then(|options| Newborns::start(options, workshop));
         Self {
             engine: engine(),
@@ -190,6 +199,7 @@ impl Guard {
             pending: PendingSet::new(parts.mempool),
             losses: Losses::default(),
             newborns,
+            queued,
             skew: SkewWatch::default(),
             execute_within_blocks: parts.execute_within_blocks,
             processed: None,
@@ -204,6 +214,66 @@ impl Guard {
         if let Some(newborns) = &mut self.newborns {
             newborns.set_assertions(assertions.clone());
         }
+        if let Some(queued) = &mut self.queued {
+            queued.set_assertions(assertions.clone());
+        }
+    }
+
+    /// Waits until a new contract or a queued operation has been tried: then [`Self::on_trials`] has something to do. For
+    /// ever where neither is looked at.
+    pub async fn tried(&mut self) {
+        let Self { newborns, queued, .. } = self;
+        let newborn = async {
+            let there = match newborns {
+                Some(newborns) => newborns.has_finished() || newborns.one().await,
+                None => false,
+            };
+            if !there {
+                std::future::pending::<()>().await;
+            }
+        };
+        let operation = async {
+            let there = match queued {
+                Some(queued) => queued.has_finished() || queued.one().await,
+                None => false,
+            };
+            if !there {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = newborn => {}
+            () = operation => {}
+        }
+    }
+
+    /// Judges, records and answers what trying new contracts and queued operations showed.
+    ///
+    /// # Errors
+    /// [`GuardError`]: what was not dealt with is kept, and dealt with by the next call.
+    pub async fn on_trials(&mut self) -> Result<Vec<Happening>, GuardError> {
+        let mut happenings = self.on_newborns().await?;
+        happenings.extend(self.on_rehearsals()?);
+        Ok(happenings)
+    }
+
+    /// Waits until everything that was handed in has been tried, and deals with all of it: for drills, where the outcome
+    /// must not depend on how fast the machine is.
+    ///
+    /// # Errors
+    /// [`GuardError`]: what was not dealt with is kept.
+    pub async fn settle_trials(&mut self) -> Result<Vec<Happening>, GuardError> {
+        while let Some(newborns) = self.newborns.as_mut().filter(|newborns| newborns.is_busy()) {
+            if !newborns.one().await {
+                break;
+            }
+        }
+        while let Some(queued) = self.queued.as_mut().filter(|queued| queued.is_busy()) {
+            if !queued.one().await {
+                break;
+            }
+        }
+        self.on_trials().await
     }
 
     /// Takes up what an earlier process left unfinished. To be called once, before the first update.

@@ -18,13 +18,13 @@ use cofferdam_simnet::scenario::{Actor, Call, Signed, Ticket};
 use cofferdam_simnet::{Config, GenesisAccount, Simnet};
 use cofferdam_types::primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use cofferdam_types::{
-    AccessListItem, AccountState, Asset, Batch, Block, BlockNumber, BlockRef, ChainId, Clock, Committed, Event,
+    AccessListItem, AccountState, Asset, Basis, Batch, Block, BlockNumber, BlockRef, ChainId, Clock, Committed, Event,
     Execution, Finding, FindingId, Harm, Journal, JournalError, Judge, Known, Level, ManualClock, Maturity, Module,
     ModuleId, Needs, Newborn, OperatorAlert, PendingTx, PendingUpdate, PlanId, PlanRecord, PlanStep, PreState,
-    Severity, StateError, StateSource, Transaction, UnixMillis, Verdict, Watchlist,
+    Rehearsal, Severity, Standing, StateError, StateSource, Transaction, UnixMillis, Verdict, Watchlist,
 };
 
-use super::{Guard, GuardError, Happening, MempoolOptions, NewbornOptions, Parts};
+use super::{Guard, GuardError, Happening, MempoolOptions, NewbornOptions, Parts, QueuedOptions};
 
 pub(super) const CHAIN: ChainId = ChainId(31_337);
 pub(super) const VAULT: Address = Address::repeat_byte(0xaa);
@@ -34,6 +34,8 @@ pub(super) const GWEI: u128 = 1_000_000_000;
 pub(super) const ETHER: u128 = 1_000_000_000 * GWEI;
 /// What trying a new contract may cost: no time, because tests have none to lose or win.
 const TRIAL: Budget = Budget { calls: 100, gas: 50_000_000, gas_per_call: 1_000_000, micros: u64::MAX, kept: 4 };
+/// Emits what it is told as an event of three topics, and keeps what it is paid: a timelock, as far as anybody can see.
+pub(super) const TELLER: Address = Address::repeat_byte(0x7e);
 /// What the vault holds in block 0.
 pub(super) const HOARD: u128 = 1_000 * ETHER;
 
@@ -205,7 +207,15 @@ impl Judge for Eyes {
 
     fn judge_newborn(&self, newborn: &Newborn) -> Verdict {
         let judged = newborn.attempts.iter().map(|attempt| self.judge(&attempt.execution));
-        let nothing = || Verdict { findings: Vec::new(), harm: Vec::new(), standing: newborn.creation.standing.clone() };
+        let nothing =
+            || Verdict { findings: Vec::new(), harm: Vec::new(), standing: newborn.creation.standing.clone() };
+        judged.into_iter().find(|verdict| !verdict.findings.is_empty()).unwrap_or_else(nothing)
+    }
+
+    fn judge_queued(&self, rehearsal: &Rehearsal) -> Verdict {
+        let judged = rehearsal.executions.iter().map(|execution| self.judge(execution));
+        let standing = Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new() };
+        let nothing = || Verdict { findings: Vec::new(), harm: Vec::new(), standing };
         judged.into_iter().find(|verdict| !verdict.findings.is_empty()).unwrap_or_else(nothing)
     }
 
@@ -329,6 +339,12 @@ impl Bed {
         self.sign_with(actor, &call, self.net.account(actor.address()).nonce)
     }
 
+    /// Signs a call with calldata by the thief.
+    pub(super) fn sign_data(&self, to: Address, data: Bytes) -> Signed {
+        let call = Call { to: Some(to), value: U256::ZERO, data, gas_limit: 300_000, tip: 2 * GWEI };
+        self.sign_with(&self.thief, &call, self.net.account(self.thief.address()).nonce)
+    }
+
     /// Signs the creation of a contract that anybody may call, and that takes all from the vault then.
     pub(super) fn sign_thief(&self) -> Signed {
         let (store, call) = (hex!("60e01b5f525f5f60045f5f73"), hex!("5af100"));
@@ -416,6 +432,7 @@ impl Built<'_> {
             mempool: MempoolOptions::default(),
             execute_within_blocks,
             newborns: Some(NewbornOptions { budget: TRIAL, ..NewbornOptions::default() }),
+            queued: Some(QueuedOptions { again_blocks: 2, ..QueuedOptions::default() }),
         })
     }
 }
@@ -435,7 +452,18 @@ fn chain(actors: &[&Actor]) -> Simnet {
     let vault = GenesisAccount { state: contract(vault_code(), HOARD), slots: vec![(U256::from(1), guardian)] };
     config.accounts.insert(VAULT, vault);
     config.accounts.insert(CAT, GenesisAccount { state: contract(cat_code(), 0), slots: Vec::new() });
+    config.accounts.insert(TELLER, GenesisAccount { state: contract(teller_code(), 0), slots: Vec::new() });
     Simnet::new(config).unwrap()
+}
+
+/// Without calldata it does nothing; with calldata it emits all behind three words, and these as topics.
+fn teller_code() -> Vec<u8> {
+    let mut code = hex!("36600557005b").to_vec();
+    // calldatacopy(0, 0x60, calldatasize - 0x60)
+    code.extend(hex!("606036036060" "5f37"));
+    // log3(0, calldatasize - 0x60, word 0, word 1, word 2)
+    code.extend(hex!("604035602035" "5f35" "60603603" "5fa300"));
+    code
 }
 
 pub(super) fn input(signature: &str) -> Bytes {

@@ -12,6 +12,7 @@ pub mod flash_loan;
 pub mod hostile_contract;
 pub mod invariant;
 pub mod price_manipulation;
+pub mod queued_operation;
 pub mod re_entry;
 pub mod read_only_re_entry;
 pub mod repeat;
@@ -46,6 +47,7 @@ pub fn infos() -> Vec<&'static DetectorInfo> {
     let mut infos: Vec<&'static DetectorInfo> = detectors().iter().map(|detector| detector.info()).collect();
     infos.push(invariant::info());
     infos.push(hostile_contract::info());
+    infos.push(queued_operation::info());
     infos
 }
 

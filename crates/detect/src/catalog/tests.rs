@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::infos;
 use crate::{
     settings::{
-        AuthoritySettings, FlashLoanSettings, NewbornSettings, OutflowSettings, PriceSettings, ReentrySettings,
-        RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
+        AuthoritySettings, FlashLoanSettings, NewbornSettings, OutflowSettings, PriceSettings, QueuedSettings,
+        ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
     },
     testbed::Case,
 };
@@ -72,6 +72,7 @@ fn defaults_on_the_page_are_those_of_the_code() {
         assert!(of(id).is_empty(), "{id}");
     }
     assert_eq!(of("hostile-contract"), toml::Table::try_from(NewbornSettings::default()).unwrap());
+    assert_eq!(of("queued-operation"), toml::Table::try_from(QueuedSettings::default()).unwrap());
     assert!(of("invariant").is_empty());
 }
 

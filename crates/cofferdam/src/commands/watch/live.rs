@@ -167,7 +167,7 @@ impl Live {
                 update = &mut update => return Next::Chain(update),
                 alerts = alerts.wait() => tell(guard, alerts),
                 () = tokio::time::sleep_until(retry_at), if !queue.is_empty() => work_once(guard, health, queue).await,
-                () = guard.newborn_tried() => newborns_once(guard).await,
+                () = guard.tried() => trials_once(guard).await,
                 () = tokio::time::sleep(LOOK_AT_LIMITS) => {}
                 pending = mempool.next(), if queue.is_empty() => {
                     look_at_limits(limits, guard);
@@ -304,13 +304,13 @@ async fn asked_to_end(stop: &mut watch::Receiver<bool>) {
     let _ended = stop.wait_for(|stop| *stop).await;
 }
 
-/// Deals with what trying new contracts showed. What fails is kept by the guard, and tried again with the next one.
-async fn newborns_once(guard: &mut Guard) {
-    match guard.on_newborns().await {
+/// Deals with what trying new contracts and queued operations showed. What fails is kept by the guard, and tried again with the next one.
+async fn trials_once(guard: &mut Guard) {
+    match guard.on_trials().await {
         Ok(happenings) => happenings.iter().for_each(say),
         Err(error) => {
-            metrics::counter!("cofferdam_retries_total", "doing" => "new contracts").increment(1);
-            tracing::warn!(%error, "what a new contract did could not be dealt with, trying again");
+            metrics::counter!("cofferdam_retries_total", "doing" => "trials").increment(1);
+            tracing::warn!(%error, "what a trial showed could not be dealt with, trying again");
             tokio::time::sleep(FIRST_WAIT).await;
         }
     }

@@ -26,8 +26,8 @@ use tokio::sync::mpsc;
 use super::{Guard, GuardError, Happening, is_recorded, is_stop, observe};
 use crate::labels::Labels;
 
-pub(super) use workshop::Workshop;
 use workshop::work;
+pub(super) use workshop::{Patience, Workshop};
 
 /// Accounts remembered that had coin from somebody on a list.
 const MOST_FUNDED: usize = 50_000;
@@ -202,8 +202,18 @@ impl Newborns {
         }
     }
 
+    /// Whether something came back that was not dealt with.
+    pub(super) fn has_finished(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
+    /// Whether something is with the thread.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.on_their_way > 0
+    }
+
     /// Waits for the next one to come back. False when the thread is gone, and nothing will.
-    async fn one(&mut self) -> bool {
+    pub(super) async fn one(&mut self) -> bool {
         let newborn = self.from.recv().await;
         let is_there = newborn.is_some();
         match newborn {
@@ -238,38 +248,9 @@ impl Guard {
         }
     }
 
-    /// Waits until a new contract has been tried: then [`Self::on_newborns`] has something to do. For ever where new
-    /// contracts are not looked at.
-    pub async fn newborn_tried(&mut self) {
-        match &mut self.newborns {
-            Some(newborns) => {
-                if newborns.finished.is_empty() && !newborns.one().await {
-                    std::future::pending::<()>().await;
-                }
-            }
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Waits until every new contract that was handed in has been tried, and deals with all of them: for drills, where
-    /// the outcome must not depend on how fast the machine is.
-    ///
-    /// # Errors
-    /// [`GuardError`]: what was not dealt with is kept.
-    pub async fn settle_newborns(&mut self) -> Result<Vec<Happening>, GuardError> {
-        while let Some(newborns) = self.newborns.as_mut().filter(|newborns| newborns.on_their_way > 0) {
-            if !newborns.one().await {
-                break;
-            }
-        }
-        self.on_newborns().await
-    }
-
-    /// Judges, records and answers what trying new contracts showed.
-    ///
-    /// # Errors
-    /// [`GuardError`]: what was not dealt with is kept, and dealt with by the next call.
-    pub async fn on_newborns(&mut self) -> Result<Vec<Happening>, GuardError> {
+    /// Judges, records and answers what trying new contracts showed. What was not dealt with when it fails is kept, and
+    /// dealt with by the next call.
+    pub(super) async fn on_newborns(&mut self) -> Result<Vec<Happening>, GuardError> {
         let mut happenings = Vec::new();
         if let Some(newborns) = &mut self.newborns {
             newborns.collect();
@@ -398,13 +379,13 @@ mod tests {
         bed.net.submit_private(&bed.sign_thief().raw).unwrap();
         bed.mine(1);
         bed.follow().await;
-        let happenings = bed.guard.settle_newborns().await.unwrap();
+        let happenings = bed.guard.settle_trials().await.unwrap();
         assert!(is_sent(&happenings), "{happenings:?}");
         assert_eq!(found(&bed), [(Window::Before, true)]);
         bed.mine(1);
         assert!(bed.is_paused());
 
-        let now = bed.guard.settle_newborns().await.unwrap();
+        let now = bed.guard.settle_trials().await.unwrap();
         assert!(now.is_empty(), "nothing is looked at twice");
     }
 
@@ -413,7 +394,7 @@ mod tests {
         let mut bed = Bed::new().await;
         let creation = bed.sign_thief();
         bed.show(&creation).await.unwrap();
-        let happenings = bed.guard.settle_newborns().await.unwrap();
+        let happenings = bed.guard.settle_trials().await.unwrap();
         assert!(is_sent(&happenings), "{happenings:?}");
         assert_eq!(found(&bed), [(Window::Before, false)]);
         bed.guard.on_pending(&PendingUpdate::Dropped { hash: creation.transaction.hash }).await.unwrap();
@@ -430,12 +411,12 @@ mod tests {
         bed.net.reorg(1, &empty).unwrap();
         bed.mine(1);
         bed.follow().await;
-        assert!(bed.guard.settle_newborns().await.unwrap().is_empty());
+        assert!(bed.guard.settle_trials().await.unwrap().is_empty());
 
         bed.net.submit_private(&bed.sign_thief().raw).unwrap();
         bed.mine(1);
         bed.follow().await;
-        bed.guard.settle_newborns().await.unwrap();
+        bed.guard.settle_trials().await.unwrap();
         assert_eq!(found(&bed), [(Window::Before, true)]);
         bed.net.reorg(1, &empty).unwrap();
         bed.mine(1);

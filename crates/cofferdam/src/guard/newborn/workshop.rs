@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use super::Job;
 use crate::guard::observe;
 
-/// What the thread needs.
+/// What a thread needs that tries things.
+#[derive(Clone)]
 pub(in crate::guard) struct Workshop {
     pub(in crate::guard) rules: Rules,
     pub(in crate::guard) source: Arc<dyn StateSource>,
@@ -24,9 +25,9 @@ pub(in crate::guard) struct Workshop {
     pub(in crate::guard) clock: Arc<dyn Clock>,
 }
 
-/// A source that answers until the time for a contract is used up: one that reads thousands of slots, each a question to a
+/// A source that answers until the time for a trial is used up: one that reads thousands of slots, each a question to a
 /// node, must not hold up those behind it.
-struct Patience {
+pub(in crate::guard) struct Patience {
     source: Arc<dyn StateSource>,
     clock: Arc<dyn Clock>,
     /// The clock's microseconds.
@@ -34,11 +35,21 @@ struct Patience {
 }
 
 impl Patience {
+    /// Answers for ever, until [`Self::lasts_for`] says how long.
+    pub(in crate::guard) fn new(source: Arc<dyn StateSource>, clock: Arc<dyn Clock>) -> Self {
+        Self { source, clock, until: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Answers for `micros` from now on.
+    pub(in crate::guard) fn lasts_for(&self, micros: u64) {
+        self.until.store(self.clock.monotonic_micros().saturating_add(micros), Ordering::Relaxed);
+    }
+
     fn lasts(&self, at: BlockNumber) -> Result<(), StateError> {
         if self.clock.monotonic_micros() <= self.until.load(Ordering::Relaxed) {
             return Ok(());
         }
-        Err(StateError::Unavailable { at, reason: "the time for trying this contract is used up".to_owned() })
+        Err(StateError::Unavailable { at, reason: "the time for this trial is used up".to_owned() })
     }
 }
 
@@ -67,7 +78,7 @@ impl StateSource for Patience {
 /// The thread.
 pub(super) fn work(jobs: &Receiver<Job>, done: &mpsc::Sender<Newborn>, budget: Budget, workshop: &Workshop) {
     let Workshop { rules, source, watch, needs, clock } = workshop;
-    let patience = Arc::new(Patience { source: source.clone(), clock: clock.clone(), until: AtomicU64::new(u64::MAX) });
+    let patience = Arc::new(Patience::new(source.clone(), clock.clone()));
     let mut engine = Engine::new(*rules, patience.clone(), watch.clone());
     engine.set_needs(needs.clone());
     let mut trials = Trials::new(budget, clock.clone());
@@ -78,8 +89,7 @@ pub(super) fn work(jobs: &Receiver<Job>, done: &mpsc::Sender<Newborn>, budget: B
         if let Some(assertions) = job.assertions {
             engine.set_assertions(assertions);
         }
-        let until = clock.monotonic_micros().saturating_add(budget.micros.saturating_add(budget.micros / 4));
-        patience.until.store(until, Ordering::Relaxed);
+        patience.lasts_for(budget.micros.saturating_add(budget.micros / 4));
         let (creation, earlier) = (&job.creation, job.earlier.as_slice());
         let subject = Subject { creation, earlier, address: job.address, creator: job.creator };
         // Judging is the guard's: it has the history.
