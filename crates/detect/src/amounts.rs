@@ -36,6 +36,12 @@ pub(crate) fn share_bps(part: U256, whole: U256) -> Option<u64> {
     Some(bps.saturating_to())
 }
 
+/// `whole * part / of`, rounded down; saturating. Nothing of nothing.
+pub(crate) fn part_of(whole: U256, part: U256, of: U256) -> U256 {
+    let product: U512 = whole.widening_mul(part);
+    product.checked_div(U512::from(of)).map(|quotient| quotient.saturating_to()).unwrap_or_default()
+}
+
 /// Whether `part` is at most one thousandth of `whole`: what rounding and fees leave behind.
 pub(crate) fn is_residue(part: U256, whole: U256) -> bool {
     scaled(part, 1_000) <= U512::from(whole)

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Where burnt tokens are sent by those who cannot burn them.
-const DEAD: Address = address!("000000000000000000000000000000000000dead");
+pub(crate) const DEAD: Address = address!("000000000000000000000000000000000000dead");
 
 /// How what came in compares with what left, at prices before the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use cofferdam_types::{
 
 use crate::{
     Detector, History, Seen, Settings, SettingsError,
-    catalog::{self, invariant, repeat},
+    catalog::{self, invariant, repeat, slow_drain, velocity},
     settings::{Allowed, ModuleSettings},
 };
 
@@ -39,6 +39,10 @@ struct Judged {
     flagged: bool,
     /// Puts people under suspicion.
     hostile: bool,
+    /// Something was counted as lost.
+    counted: bool,
+    /// What left before was counted along with it.
+    claims: bool,
 }
 
 impl Judged {
@@ -48,6 +52,10 @@ impl Judged {
             block: execution.block.block_ref(),
             flagged: verdict.level() > Some(Level::Notice),
             hostile: repeat::is_hostile(verdict),
+            counted: verdict.findings.iter().any(|finding| finding.harm.iter().any(|harm| !harm.at_risk)),
+            claims: verdict.findings.iter().any(|finding| {
+                finding.level >= Level::Alert && [slow_drain::ID, velocity::ID].contains(&finding.detector.as_ref())
+            }),
         }
     }
 }
@@ -231,9 +239,12 @@ impl Judge for Detection {
     }
 
     fn judge(&self, execution: &Execution) -> Verdict {
-        let mut findings = Vec::new();
+        let (mut findings, mut harm) = (Vec::new(), Vec::new());
         for index in self.touched(execution).iter() {
             let Some(seen) = self.seen(execution, index) else { continue };
+            if !seen.account().lines.is_empty() {
+                harm.push(seen.account().clone());
+            }
             for detector in &self.detectors {
                 let first = findings.len();
                 findings.extend(detector.inspect(&seen, &self.history));
@@ -247,7 +258,7 @@ impl Judge for Detection {
             findings
                 .sort_by_key(|finding: &Finding| (std::cmp::Reverse((finding.level, finding.severity)), finding.id));
         }
-        let verdict = Verdict { findings, harm: Vec::new(), standing: execution.standing.clone() };
+        let verdict = Verdict { findings, harm, standing: execution.standing.clone() };
         self.last.set(Some(Judged::of(execution, &verdict)));
         verdict
     }
@@ -271,13 +282,15 @@ impl Judge for Detection {
             known.unwrap_or_else(|| Judged::of(execution, &self.judge(execution)))
         });
         self.last.set(None);
-        let flagged = judged.is_some_and(|judged| judged.flagged);
-        for index in touched.iter() {
-            let Some(learnt) = self.seen(execution, index).map(|seen| Learnt::of(&seen, &self.history)) else {
-                continue;
-            };
-            learnt.keep(index, flagged, &mut self.history);
+        if let Some(judged) = &judged {
+            for index in touched.iter() {
+                let Some(learnt) = self.seen(execution, index).map(|seen| Learnt::of(&seen, &self.history)) else {
+                    continue;
+                };
+                learnt.keep(index, judged, &mut self.history);
+            }
         }
+        learnt::shapes(execution, &mut self.history);
         let hostile = judged.is_some_and(|judged| judged.hostile);
         for suspect in repeat::implicated(execution, &self.watch, &self.history, hostile) {
             self.history.add_suspect(suspect);
@@ -295,7 +308,7 @@ mod newborns;
 mod queued;
 
 use learnt::Learnt;
-pub(crate) use learnt::{is_newcomer, received};
+pub(crate) use learnt::{is_newcomer, own, received, shape};
 
 #[cfg(test)]
 mod tests {

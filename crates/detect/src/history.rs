@@ -42,6 +42,34 @@ pub enum Suspect {
     Code(B256),
 }
 
+/// Who got something: an account, or all accounts that use one shape of contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Receiver {
+    /// An account.
+    Account(Address),
+    /// Keccak of the code of contracts that senders made for themselves, and the function that they call in it.
+    Shape(B256, Option<Selector>),
+}
+
+/// Something that left a module for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The module that it left.
+    pub module: u32,
+    /// What.
+    pub asset: Asset,
+    /// The account that it left.
+    pub from: Address,
+    /// How much.
+    pub amount: U256,
+    /// In basis points of what was held.
+    pub bps: u64,
+    /// Whether a finding counted it as lost when it left.
+    pub counted: bool,
+    /// Whether a finding counted all earlier ones that were not counted.
+    pub claims: bool,
+}
+
 /// What moved within a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WindowSum {
@@ -63,11 +91,13 @@ pub struct History {
     runs: HashMap<Address, Vec<u32>>,
     authority_changes: HashMap<u32, Vec<u64>>,
     /// Who took part in something that was flagged.
-    suspects: Recent<Suspect>,
-    /// What each account got for nothing, over all modules, in basis points of holdings.
-    receipts: Recent<Address>,
-    /// What accounts that were never seen before got for nothing, per module, in basis points of holdings.
-    newcomers: Recent<u32>,
+    suspects: Recent<Suspect, ()>,
+    /// What each account got for nothing, over all modules.
+    receipts: Recent<Receiver, Receipt>,
+    /// What accounts that were never seen before got for nothing, per module.
+    newcomers: Recent<u32, Receipt>,
+    /// Code of contracts that senders made themselves.
+    shapes: Recent<Address, B256>,
     /// Blocks that can be retracted, oldest first.
     blocks: VecDeque<Journal>,
     /// Time and series of blocks that cannot, as long as a window may reach them.
@@ -83,8 +113,9 @@ struct Journal {
     habits: Vec<(u32, Habit)>,
     authority_changes: Vec<u32>,
     suspects: Vec<Suspect>,
-    receipts: Vec<Address>,
+    receipts: Vec<Receiver>,
     newcomers: Vec<u32>,
+    shapes: Vec<Address>,
 }
 
 /// Running totals of one asset of one module. A window is the difference of two points, so it costs a binary search.
@@ -121,8 +152,7 @@ impl Totals {
     }
 }
 
-/// Seconds of an hour, a day and a week.
-const HOUR_SECONDS: u64 = 3_600;
+/// Seconds of a day and a week.
 const DAY_SECONDS: u64 = 86_400;
 const WEEK_SECONDS: u64 = 604_800;
 
@@ -158,8 +188,9 @@ impl History {
             runs: HashMap::default(),
             authority_changes: HashMap::default(),
             suspects,
-            receipts: Recent::new(DAY_SECONDS),
+            receipts: Recent::new(WEEK_SECONDS),
             newcomers: Recent::new(WEEK_SECONDS),
+            shapes: Recent::new(WEEK_SECONDS),
             blocks: VecDeque::new(),
             settled: VecDeque::new(),
         }
@@ -177,6 +208,16 @@ impl History {
     /// Whether `habit` was seen at all before.
     pub fn has_seen(&self, module: u32, habit: Habit) -> bool {
         self.habits.contains_key(&(module, habit))
+    }
+
+    /// Blocks that can be retracted.
+    pub fn depth(&self) -> usize {
+        usize::try_from(self.settings.reorg_depth_blocks.max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// When `habit` was first seen, in Unix seconds of block time.
+    pub fn seen_since(&self, module: u32, habit: Habit) -> Option<u64> {
+        self.habits.get(&(module, habit)).copied()
     }
 
     /// Whether `habit` was first seen so long before `now` (Unix seconds) that it is no novelty.
@@ -199,7 +240,7 @@ impl History {
     /// Whether `suspect` took part in something flagged within the time that suspicion lasts before `now` (Unix seconds).
     pub fn is_suspect(&self, suspect: Suspect, now: u64) -> bool {
         let since = now.saturating_sub(self.settings.suspect_seconds);
-        self.suspects.tally(suspect, since, u64::MAX).count > 0
+        self.suspects.within(suspect, since, u64::MAX).next().is_some()
     }
 
     /// Whether anybody is under suspicion at all.
@@ -207,16 +248,42 @@ impl History {
         !self.suspects.is_empty()
     }
 
-    /// What `account` got for nothing from all modules within a day before `now`, in basis points of holdings.
-    pub fn receipts_of(&self, account: Address, now: u64) -> Tally {
-        self.receipts.tally(account, now.saturating_sub(DAY_SECONDS), u64::MAX)
+    /// What `receiver` got for nothing from all modules within a day before `now`, in basis points of holdings.
+    pub fn receipts_of(&self, receiver: Receiver, now: u64) -> Tally {
+        self.receipts.tally(receiver, now.saturating_sub(DAY_SECONDS), u64::MAX, |receipt| receipt.bps)
     }
 
-    /// What newcomers got for nothing from `module` within the hour before `now`, and within the week before that hour.
-    pub fn newcomers_of(&self, module: u32, now: u64) -> (Tally, Tally) {
-        let hour = now.saturating_sub(HOUR_SECONDS);
-        let week = now.saturating_sub(WEEK_SECONDS);
-        (self.newcomers.tally(module, hour, u64::MAX), self.newcomers.tally(module, week, hour))
+    /// What it got within a week before `now` and no finding has counted as lost yet.
+    pub fn uncounted_of(&self, receiver: Receiver, now: u64) -> Vec<Receipt> {
+        uncounted(self.receipts.within(receiver, now.saturating_sub(WEEK_SECONDS), u64::MAX))
+    }
+
+    /// What newcomers got for nothing from `module` within `seconds` before `now`, and in what is left of the week before.
+    pub fn newcomers_of(&self, module: u32, now: u64, seconds: u64) -> (Tally, Tally) {
+        let (since, week) = (now.saturating_sub(seconds), now.saturating_sub(WEEK_SECONDS));
+        let bps = |receipt: &Receipt| receipt.bps;
+        (self.newcomers.tally(module, since, u64::MAX, bps), self.newcomers.tally(module, week, since, bps))
+    }
+
+    /// For how many seconds before the last `seconds` newcomers of `module` have been seen, within the week.
+    pub fn newcomers_watched(&self, module: u32, now: u64, seconds: u64) -> u64 {
+        let oldest = self.newcomers.oldest(module, now.saturating_sub(WEEK_SECONDS));
+        oldest.map_or(0, |oldest| now.saturating_sub(seconds).saturating_sub(oldest))
+    }
+
+    /// Whether a finding counted what newcomers got within `seconds` before `now`.
+    pub fn has_counted_newcomers(&self, module: u32, now: u64, seconds: u64) -> bool {
+        self.newcomers.within(module, now.saturating_sub(seconds), u64::MAX).any(|receipt| receipt.counted)
+    }
+
+    /// What newcomers got within `seconds` before `now` and no finding has counted as lost yet.
+    pub fn uncounted_newcomers_of(&self, module: u32, now: u64, seconds: u64) -> Vec<Receipt> {
+        uncounted(self.newcomers.within(module, now.saturating_sub(seconds), u64::MAX))
+    }
+
+    /// The code of `contract`, if a sender made it himself within a week before `now`.
+    pub fn shape_of(&self, contract: Address, now: u64) -> Option<B256> {
+        self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX).next_back().copied()
     }
 
     /// Makes `header` the block that the following records belong to. Calling it again for the same block is free.
@@ -234,9 +301,9 @@ impl History {
             suspects: Vec::new(),
             receipts: Vec::new(),
             newcomers: Vec::new(),
+            shapes: Vec::new(),
         });
-        let keep = usize::try_from(self.settings.reorg_depth_blocks.max(1)).unwrap_or(usize::MAX);
-        while self.blocks.len() > keep {
+        while self.blocks.len() > self.depth() {
             self.settle();
         }
     }
@@ -286,24 +353,32 @@ impl History {
     /// remembered.
     pub fn add_suspect(&mut self, suspect: Suspect) {
         let Some(open) = self.blocks.back_mut() else { return };
-        if !open.suspects.contains(&suspect) && self.suspects.note(suspect, open.timestamp, 0) {
+        if !open.suspects.contains(&suspect) && self.suspects.note(suspect, open.timestamp, ()) {
             open.suspects.push(suspect);
         }
     }
 
-    /// Notes in the open block that `account` got `bps` of some holdings for nothing.
-    pub fn add_receipt(&mut self, account: Address, bps: u64) {
+    /// Notes in the open block that `receiver` got something for nothing.
+    pub fn add_receipt(&mut self, receiver: Receiver, receipt: Receipt) {
         let Some(open) = self.blocks.back_mut() else { return };
-        if self.receipts.note(account, open.timestamp, bps) {
-            open.receipts.push(account);
+        if self.receipts.note(receiver, open.timestamp, receipt) {
+            open.receipts.push(receiver);
         }
     }
 
-    /// Notes in the open block that somebody never seen before got `bps` of what `module` holds for nothing.
-    pub fn add_newcomer(&mut self, module: u32, bps: u64) {
+    /// Notes in the open block that somebody never seen before got something for nothing.
+    pub fn add_newcomer(&mut self, receipt: Receipt) {
         let Some(open) = self.blocks.back_mut() else { return };
-        if self.newcomers.note(module, open.timestamp, bps) {
-            open.newcomers.push(module);
+        if self.newcomers.note(receipt.module, open.timestamp, receipt) {
+            open.newcomers.push(receipt.module);
+        }
+    }
+
+    /// Notes in the open block that the sender himself made `contract` with this code.
+    pub fn add_shape(&mut self, contract: Address, code: B256) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        if self.shapes.note(contract, open.timestamp, code) {
+            open.shapes.push(contract);
         }
     }
 
@@ -345,6 +420,7 @@ impl History {
         journal.suspects.into_iter().for_each(|suspect| self.suspects.take_back(suspect));
         journal.receipts.into_iter().for_each(|account| self.receipts.take_back(account));
         journal.newcomers.into_iter().for_each(|module| self.newcomers.take_back(module));
+        journal.shapes.into_iter().for_each(|contract| self.shapes.take_back(contract));
     }
 
     /// Lets go of the oldest block: it can no longer be retracted, so what no later window reaches is dropped.
@@ -368,6 +444,7 @@ impl History {
         self.suspects.settle(oldest.timestamp, oldest.suspects);
         self.receipts.settle(oldest.timestamp, oldest.receipts);
         self.newcomers.settle(oldest.timestamp, oldest.newcomers);
+        self.shapes.settle(oldest.timestamp, oldest.shapes);
     }
 
     /// Drops the points of one series that lie before `horizon`.
@@ -384,6 +461,11 @@ impl History {
             entry.remove();
         }
     }
+}
+
+/// What was not counted when it left, since the last finding that made up for such.
+fn uncounted<'r>(receipts: impl DoubleEndedIterator<Item = &'r Receipt>) -> Vec<Receipt> {
+    receipts.rev().take_while(|receipt| !receipt.claims).filter(|receipt| !receipt.counted).copied().collect()
 }
 
 /// One less, and no entry for none.
@@ -437,6 +519,16 @@ mod tests {
         prop::collection::vec(step, 0..6)
     }
 
+    fn receiver(who: u8) -> Receiver {
+        Receiver::Account(Address::with_last_byte(who))
+    }
+
+    fn receipt(module: u32, bps: u8) -> Receipt {
+        let (asset, amount) = (Asset::Native, U256::from(bps));
+        let (counted, claims) = (bps.is_multiple_of(3), bps.is_multiple_of(7));
+        Receipt { module, asset, from: Address::ZERO, amount, bps: u64::from(bps), counted, claims }
+    }
+
     fn header(number: u64, salt: u8) -> Header {
         Header {
             number: BlockNumber(number),
@@ -459,8 +551,8 @@ mod tests {
                 }
                 Step::Runs(module, code) => history.add_habit(*module, Habit::Runs(Address::with_last_byte(*code))),
                 Step::Authority(module) => history.add_authority_change(*module),
-                Step::Receipt(who, bps) => history.add_receipt(Address::with_last_byte(*who), u64::from(*bps)),
-                Step::Newcomer(module, bps) => history.add_newcomer(*module, u64::from(*bps)),
+                Step::Receipt(who, bps) => history.add_receipt(receiver(*who), receipt(0, *bps)),
+                Step::Newcomer(module, bps) => history.add_newcomer(receipt(*module, *bps)),
                 Step::Suspect(who) => history.add_suspect(Suspect::Account(Address::with_last_byte(*who))),
             }
         }
@@ -488,8 +580,9 @@ mod tests {
         for who in 0..3 {
             let account = Address::with_last_byte(who);
             answers.push(history.is_suspect(Suspect::Account(account), now).to_string());
-            answers.push(format!("{:?}", history.receipts_of(account, now)));
-            answers.push(format!("{:?}", history.newcomers_of(u32::from(who), now)));
+            answers.push(format!("{:?}", history.receipts_of(receiver(who), now)));
+            answers.push(format!("{:?}", history.uncounted_of(receiver(who), now)));
+            answers.push(format!("{:?}", history.newcomers_of(u32::from(who), now, 30)));
         }
         for code in 0..3 {
             let mut runners = history.runners_of(Address::with_last_byte(code)).to_vec();

@@ -13,9 +13,9 @@ const MOST_NOTES: usize = 1_024;
 
 /// Notes with a value, each at a time (Unix seconds, never falling).
 #[derive(Clone, Debug)]
-pub(crate) struct Recent<K> {
+pub(crate) struct Recent<K, V = u64> {
     keep_seconds: u64,
-    notes: HashMap<K, VecDeque<(u64, u64)>>,
+    notes: HashMap<K, VecDeque<(u64, V)>>,
     /// Times and keys of notes that can no longer be taken back, oldest first.
     settled: VecDeque<(u64, Vec<K>)>,
 }
@@ -29,13 +29,13 @@ pub struct Tally {
     pub sum: u64,
 }
 
-impl<K: Copy + Eq + Hash> Recent<K> {
+impl<K: Copy + Eq + Hash, V: Copy> Recent<K, V> {
     pub(crate) fn new(keep_seconds: u64) -> Self {
         Self { keep_seconds, notes: HashMap::default(), settled: VecDeque::new() }
     }
 
     /// Notes `value` for `key`; false when there is no room.
-    pub(crate) fn note(&mut self, key: K, time: u64, value: u64) -> bool {
+    pub(crate) fn note(&mut self, key: K, time: u64, value: V) -> bool {
         let room = self.notes.len() < MOST_KEYS;
         match self.notes.entry(key) {
             Entry::Occupied(mut notes) if notes.get().len() < MOST_NOTES => notes.get_mut().push_back((time, value)),
@@ -70,15 +70,28 @@ impl<K: Copy + Eq + Hash> Recent<K> {
         }
     }
 
-    /// What was noted for `key` from `since` up to and without `until` (Unix seconds).
-    pub(crate) fn tally(&self, key: K, since: u64, until: u64) -> Tally {
-        let Some(notes) = self.notes.get(&key) else { return Tally::default() };
-        let from = notes.partition_point(|(time, _)| *time < since);
-        let to = notes.partition_point(|(time, _)| *time < until);
-        let within = notes.range(from..to.max(from));
-        within.fold(Tally::default(), |tally, (_, value)| Tally {
+    /// What was noted for `key` from `since` up to and without `until` (Unix seconds), oldest first.
+    pub(crate) fn within(&self, key: K, since: u64, until: u64) -> impl DoubleEndedIterator<Item = &V> {
+        let notes = self.notes.get(&key);
+        let within = notes.map(|notes| {
+            let from = notes.partition_point(|(time, _)| *time < since);
+            let to = notes.partition_point(|(time, _)| *time < until);
+            notes.range(from..to.max(from))
+        });
+        within.into_iter().flatten().map(|(_, value)| value)
+    }
+
+    /// When the oldest note of `key` from `since` on was made (Unix seconds).
+    pub(crate) fn oldest(&self, key: K, since: u64) -> Option<u64> {
+        let notes = self.notes.get(&key)?;
+        notes.get(notes.partition_point(|(time, _)| *time < since)).map(|(time, _)| *time)
+    }
+
+    /// How many notes there are of `key` in that time, and what `value` makes of them, added up.
+    pub(crate) fn tally(&self, key: K, since: u64, until: u64, value: impl Fn(&V) -> u64) -> Tally {
+        self.within(key, since, until).fold(Tally::default(), |tally, noted| Tally {
             count: tally.count.saturating_add(1),
-            sum: tally.sum.saturating_add(*value),
+            sum: tally.sum.saturating_add(value(noted)),
         })
     }
 
@@ -93,7 +106,7 @@ impl<K: Copy + Eq + Hash> Recent<K> {
         self.notes.len()
     }
 
-    fn change(&mut self, key: K, change: impl FnOnce(&mut VecDeque<(u64, u64)>)) {
+    fn change(&mut self, key: K, change: impl FnOnce(&mut VecDeque<(u64, V)>)) {
         if let Entry::Occupied(mut notes) = self.notes.entry(key) {
             change(notes.get_mut());
             if notes.get().is_empty() {
@@ -113,11 +126,11 @@ mod tests {
         for (time, value) in [(10, 1), (20, 2), (20, 4), (30, 8)] {
             assert!(recent.note(7, time, value));
         }
-        assert_eq!(recent.tally(7, 20, 30), Tally { count: 2, sum: 6 });
-        assert_eq!(recent.tally(7, 0, u64::MAX), Tally { count: 4, sum: 15 });
-        assert_eq!(recent.tally(7, 31, 5), Tally::default(), "a time that ends before it begins");
+        assert_eq!(recent.tally(7, 20, 30, |value| *value), Tally { count: 2, sum: 6 });
+        assert_eq!(recent.tally(7, 0, u64::MAX, |value| *value), Tally { count: 4, sum: 15 });
+        assert_eq!(recent.tally(7, 31, 5, |value| *value), Tally::default(), "a time that ends before it begins");
         recent.take_back(7);
-        assert_eq!(recent.tally(7, 0, u64::MAX).sum, 7);
+        assert_eq!(recent.tally(7, 0, u64::MAX, |value| *value).sum, 7);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::cell::OnceCell;
 
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{
-    Asset, Call, CallKind, Effects, Evidence, Execution, Finding, FindingId, Harm, Level, Missing, Module, Severity,
-    StorageWrite, Watchlist,
+    Asset, Call, CallKind, Effects, Evidence, Execution, Finding, FindingId, Harm, HarmAccount, Level, Missing, Module,
+    Severity, StorageWrite, Watchlist,
 };
 
 use crate::{
@@ -32,6 +32,9 @@ const FAIR_WITHIN: u64 = 4;
 
 /// Below a thousandth of the loss's share a gain is no payment at all, but what a thief adds to look like a customer.
 const PAID_WITHIN: u64 = 1_000;
+
+/// Forwarders that are followed.
+const MOST_HOPS: usize = 16;
 
 /// Slots below this are plain variables, above it entries of mappings and the like (their slots are hashes).
 pub(crate) const PLAIN_SLOTS: U256 = U256::from_limbs([0, 1, 0, 0]);
@@ -91,6 +94,7 @@ pub struct Seen<'a> {
     actors: OnceCell<Vec<Address>>,
     reentries: OnceCell<Vec<Reentry>>,
     changes: OnceCell<Vec<Change>>,
+    pub(crate) account: OnceCell<HarmAccount>,
 }
 
 impl<'a> Seen<'a> {
@@ -114,6 +118,7 @@ impl<'a> Seen<'a> {
             actors: OnceCell::new(),
             reentries: OnceCell::new(),
             changes: OnceCell::new(),
+            account: OnceCell::new(),
         }
     }
 
@@ -174,8 +179,13 @@ impl<'a> Seen<'a> {
 
     /// What came back for `loss`.
     pub fn exchange(&self, loss: &Flow) -> Exchange {
+        self.exchange_among(&self.flows, loss)
+    }
+
+    /// What came back for `loss` among `flows`: those of the module, or of some of its contracts.
+    pub(crate) fn exchange_among(&self, flows: &[Flow], loss: &Flow) -> Exchange {
         let (mut little, mut strange) = (false, false);
-        for gain in self.flows.iter().filter(|gain| self.is_material(gain, gain.net.gain())) {
+        for gain in flows.iter().filter(|gain| self.is_material(gain, gain.net.gain())) {
             match self.pays(gain, loss) {
                 exchange @ (Exchange::Assets | Exchange::Redeemed) => return exchange,
                 Exchange::Little => little = true,
@@ -212,8 +222,8 @@ impl<'a> Seen<'a> {
         candidates().filter(|write| several || write.slot < PLAIN_SLOTS).map(|write| write.old).max()
     }
 
-    /// Accounts that act for the sender: the sender, the contract it calls unless protected, and all contracts that
-    /// came into being in this transaction.
+    /// Accounts that act for the sender: the sender, the contract it calls unless protected, what stands behind mere
+    /// forwarders, and all contracts that came into being in this transaction.
     pub fn actors(&self) -> &[Address] {
         self.actors.get_or_init(|| {
             let transaction = &self.execution.transaction;
@@ -222,8 +232,36 @@ impl<'a> Seen<'a> {
             let creations = self.effects().calls.iter().filter(|call| call.effective);
             let created = creations.filter(|call| matches!(call.kind, CallKind::Create | CallKind::Create2));
             actors.extend(created.map(|call| call.callee).filter(|new| !self.protected(*new)));
+            self.add_hops(&mut actors);
             actors
         })
+    }
+
+    /// Adds the contracts behind one that only passes on: it calls a single other contract, and nothing of its own moves.
+    /// Whoever hides behind forwarders is still the one who acts.
+    fn add_hops(&self, actors: &mut Vec<Address>) {
+        let effects = self.effects();
+        let Some(mut at) = self.execution.transaction.to.filter(|to| !self.protected(*to)) else { return };
+        for _ in 0..MOST_HOPS {
+            if effects.movements.iter().any(|moved| moved.from == at || moved.to == at) {
+                return;
+            }
+            let mut passed_to = None;
+            for call in effects.calls.iter().filter(|call| call.effective && call.caller == at) {
+                match (call.kind, passed_to) {
+                    (CallKind::Call, None) if call.callee != at => passed_to = Some(call.callee),
+                    (CallKind::Call, Some(known)) if call.callee != known && call.callee != at => return,
+                    (CallKind::CallCode | CallKind::Create | CallKind::Create2 | CallKind::SelfDestruct, _) => return,
+                    (CallKind::Call | CallKind::StaticCall | CallKind::DelegateCall, _) => {}
+                }
+            }
+            let Some(next) = passed_to.filter(|next| !self.protected(*next)) else { return };
+            if actors.contains(&next) {
+                return;
+            }
+            actors.push(next);
+            at = next;
+        }
     }
 
     /// Whether a contract that came into being in this transaction received something of the module or called it.
@@ -284,14 +322,6 @@ impl<'a> Seen<'a> {
     /// Changes of authority or code of the module.
     pub fn changes(&self) -> &[Change] {
         self.changes.get_or_init(|| authority_change::changes(self))
-    }
-
-    /// Material losses of what the module is known to deal in, largest share first, as harm.
-    pub fn harm(&self) -> Vec<Harm> {
-        let counts = |flow: &&Flow| !Self::lost_of_holdings(flow).is_zero() && self.deals_in(flow.asset);
-        let mut losses: Vec<&Flow> = self.losses().filter(counts).collect();
-        losses.sort_by_key(|flow| std::cmp::Reverse(self.share_bps(flow)));
-        losses.into_iter().map(|flow| self.harm_of(flow, Self::lost_of_holdings(flow))).collect()
     }
 
     /// `amount` of the flow's asset as harm to the account of the module that it left from.
@@ -362,7 +392,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Whether `amount` of the flow's asset is more than what rounding, fees and dust leave behind.
-    fn is_material(&self, flow: &Flow, amount: U256) -> bool {
+    pub(crate) fn is_material(&self, flow: &Flow, amount: U256) -> bool {
         let least = match flow.asset {
             Asset::Native => self.settings.outflow.floor_native_wei.0,
             Asset::Erc20(_) => U256::from(ROUNDING_UNITS),

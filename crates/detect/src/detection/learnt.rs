@@ -2,15 +2,17 @@
 //!
 //! It must never teach a habit by something that was flagged: an attack could be rehearsed otherwise.
 
-use alloy_primitives::{Address, B256, U256, b256};
-use cofferdam_types::{Asset, CallKind, Signed};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, b256};
+use cofferdam_types::{Asset, CallKind, Execution, Signed};
 
 use crate::{
-    Exchange, Flow, Habit, History, Seen,
+    Exchange, Flow, Habit, History, Receipt, Receiver, Seen,
     amounts::share_bps,
     catalog::{authority_change, re_entry::Reentry},
     seen::PLAIN_SLOTS,
 };
+
+use super::Judged;
 
 /// `CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)`: OpenZeppelin's timelock.
 const SCHEDULED: B256 = b256!("4cf4410cc57040e44862ef0f45f3dd5a5e02db8eb8add648d4b0e236f1d07dca");
@@ -25,9 +27,9 @@ pub(super) struct Learnt {
     flows: Vec<(Asset, Signed, U256)>,
     habits: Vec<Habit>,
     authority_changed: bool,
-    receipts: Vec<(Address, u64)>,
+    receipts: Vec<(Receiver, Receipt)>,
     /// What the sender, never seen before, got for nothing.
-    newcomer: Option<u64>,
+    newcomers: Vec<Receipt>,
 }
 
 impl Learnt {
@@ -49,26 +51,32 @@ impl Learnt {
             let one_sided = exchange.is_some_and(Exchange::is_one_sided);
             flows.push((flow.asset, net, if one_sided { lost } else { U256::ZERO }));
         }
-        let receipts = received(seen);
-        let newcomer = is_newcomer(seen, history)
-            .then(|| receipts.iter().filter(|(account, _)| seen.actors().contains(account)).map(|(_, bps)| *bps).max());
+        let got = received(seen);
+        let newcomers = if is_newcomer(seen, history) { own(seen, &got) } else { Vec::new() };
+        let shape = shape(seen, history);
+        let mut receipts: Vec<(Receiver, Receipt)> = Vec::new();
+        for (account, receipt) in got {
+            receipts.push((Receiver::Account(account), receipt));
+            receipts.extend(shape.map(|shape| (shape, receipt)));
+        }
         let authority_changed = seen.changes().iter().any(|change| change.kind.gives_power());
-        Self { flows, habits: habits(seen), authority_changed, receipts, newcomer: newcomer.flatten() }
+        Self { flows, habits: habits(seen), authority_changed, receipts, newcomers }
     }
 
     /// Takes it into the history. What was `flagged` is counted and never becomes a habit.
-    pub(super) fn keep(self, module: u32, flagged: bool, history: &mut History) {
+    pub(super) fn keep(self, module: u32, judged: &Judged, history: &mut History) {
         for (asset, net, one_sided) in self.flows {
             history.add_flow(module, asset, net, one_sided);
         }
-        for habit in self.habits.into_iter().filter(|_| !flagged) {
+        for habit in self.habits.into_iter().filter(|_| !judged.flagged) {
             history.add_habit(module, habit);
         }
-        for (account, bps) in self.receipts {
-            history.add_receipt(account, bps);
+        let noted = |receipt: Receipt| Receipt { counted: judged.counted, claims: judged.claims, ..receipt };
+        for (receiver, receipt) in self.receipts {
+            history.add_receipt(receiver, noted(receipt));
         }
-        if let Some(bps) = self.newcomer {
-            history.add_newcomer(module, bps);
+        for receipt in self.newcomers {
+            history.add_newcomer(noted(receipt));
         }
         if self.authority_changed {
             history.add_authority_change(module);
@@ -86,9 +94,39 @@ pub(crate) fn is_newcomer(seen: &Seen<'_>, history: &History) -> bool {
     !known && !history.has_seen(seen.index, Habit::Sender(seen.execution.transaction.from))
 }
 
-/// Who got something of the module for nothing, in basis points of what it held, at least one.
-pub(crate) fn received(seen: &Seen<'_>) -> Vec<(Address, u64)> {
-    let mut receipts: Vec<(Address, u64)> = Vec::new();
+/// The receipts of accounts that act for the sender, as one for each asset: the largest share first.
+pub(crate) fn own(seen: &Seen<'_>, received: &[(Address, Receipt)]) -> Vec<Receipt> {
+    let mut own: Vec<Receipt> =
+        received.iter().filter(|(account, _)| seen.actors().contains(account)).map(|(_, receipt)| *receipt).collect();
+    own.sort_by_key(|receipt| std::cmp::Reverse(receipt.bps));
+    // One newcomer is one note, however many assets he got.
+    own.truncate(1);
+    own
+}
+
+/// The shape of the contract by which the sender acts, if he made it himself lately: many accounts with contracts of one
+/// shape are one.
+pub(crate) fn shape(seen: &Seen<'_>, history: &History) -> Option<Receiver> {
+    let transaction = &seen.execution.transaction;
+    let entry = transaction.to.filter(|to| !seen.protected(*to))?;
+    let code = history.shape_of(entry, seen.now())?;
+    let selector = seen.effects().calls.first().and_then(|call| call.selector);
+    Some(Receiver::Shape(code, selector))
+}
+
+/// Remembers what contracts the sender made with his own hand, called for or not: their code is how he is known again.
+pub(super) fn shapes(execution: &Execution, history: &mut History) {
+    let sender = execution.transaction.from;
+    for change in execution.effects.code_changes.iter().filter(|change| change.creator == Some(sender)) {
+        if change.new != KECCAK256_EMPTY {
+            history.add_shape(change.address, change.new);
+        }
+    }
+}
+
+/// Who got something of the module for nothing, at least a basis point of what it held.
+pub(crate) fn received(seen: &Seen<'_>) -> Vec<(Address, Receipt)> {
+    let mut receipts: Vec<(Address, Receipt)> = Vec::new();
     let unpaid = |flow: &&Flow| {
         let lost = Seen::lost_of_holdings(flow);
         !lost.is_zero()
@@ -102,15 +140,27 @@ pub(crate) fn received(seen: &Seen<'_>) -> Vec<(Address, u64)> {
             if !seen.member(moved.from) || seen.protected(moved.to) || moved.to.is_zero() {
                 continue;
             }
-            let bps = flow.held.and_then(|held| share_bps(moved.amount, held)).unwrap_or_default();
-            if let Some((_, known)) = receipts.iter_mut().find(|(account, _)| *account == moved.to) {
-                *known = known.saturating_add(bps);
+            let known = receipts.iter_mut().find(|(account, known)| *account == moved.to && known.asset == moved.asset);
+            if let Some((_, known)) = known {
+                known.amount = known.amount.saturating_add(moved.amount);
             } else if receipts.len() < MOST_RECEIVERS {
-                receipts.push((moved.to, bps));
+                let receipt = Receipt {
+                    module: seen.index,
+                    asset: moved.asset,
+                    from: moved.from,
+                    amount: moved.amount,
+                    bps: 0,
+                    counted: false,
+                    claims: false,
+                };
+                receipts.push((moved.to, receipt));
             }
         }
+        for (_, receipt) in receipts.iter_mut().filter(|(_, receipt)| receipt.asset == flow.asset) {
+            receipt.bps = flow.held.and_then(|held| share_bps(receipt.amount, held)).unwrap_or_default();
+        }
     }
-    receipts.retain(|(_, bps)| *bps > 0);
+    receipts.retain(|(_, receipt)| receipt.bps > 0);
     receipts
 }
 

@@ -97,7 +97,7 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
     let harm = victims.iter().map(|victim| Harm {
         asset: victim.moved.asset,
         account: victim.moved.from,
-        amount: victim.moved.amount,
+        amount: effects.claimed_net(victim.moved.from, victim.moved.asset).loss(),
         at_risk: false,
     });
     let mut evidence = vec![

@@ -97,7 +97,7 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
             seen.module.id,
             exchange.words()
         ),
-        harm: vec![seen.harm_of(flow, lost)],
+        harm: seen.harm_in(flow.asset),
         evidence,
     })
 }
@@ -176,7 +176,7 @@ fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Sai
             "{total} of {} ({share}) left module {} {words} within {} seconds",
             flow.asset, seen.module.id, rules.window_seconds
         ),
-        harm: vec![seen.harm_of(flow, lost)],
+        harm: seen.harm_in(flow.asset),
         evidence,
     })
 }

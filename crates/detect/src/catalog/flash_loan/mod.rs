@@ -51,7 +51,7 @@ impl Detector for FlashLoan {
                 seen.module.id,
                 exchange.words()
             ),
-            harm: vec![seen.harm_of(flow, lost)],
+            harm: seen.harm_in(flow.asset),
             evidence: vec![
                 Evidence::new("lender", lender),
                 Evidence::new("borrowed and returned", format!("{amount} of {asset}")),

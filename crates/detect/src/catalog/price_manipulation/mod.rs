@@ -95,7 +95,7 @@ fn said(seen: &Seen<'_>, history: &History, flow: &Flow, deficit: U256, taker: T
             "the price of pool {} was moved by {moved} and module {} gave {deficit} of {} ({share}) for too little",
             pool.address, seen.module.id, flow.asset
         ),
-        harm: vec![seen.harm_of(flow, deficit)],
+        harm: seen.harm_in(flow.asset),
         evidence,
     }
 }

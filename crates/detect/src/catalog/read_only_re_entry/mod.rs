@@ -49,7 +49,7 @@ impl Detector for ReadOnlyReEntry {
                         "{} read module {} while a call of it was open, and lost {amount} of {asset}",
                         reading.reader, seen.module.id
                     ),
-                    harm: vec![Harm { asset, account: reading.reader, amount, at_risk: false }],
+                    harm: harm(seen, reading.reader, asset, amount),
                     evidence: vec![
                         Evidence::new("open call", call(reading.open)),
                         Evidence::new("what was read", call(reading.read)),
@@ -63,6 +63,30 @@ impl Detector for ReadOnlyReEntry {
         }
         Vec::new()
     }
+}
+
+/// What the reader lost, without what made it good: as counted where it is of the module, else without what the shares
+/// that it took are worth.
+fn harm(seen: &Seen<'_>, reader: Address, asset: Asset, amount: U256) -> Vec<Harm> {
+    if seen.member(reader) {
+        let counted: Vec<Harm> = seen.harm_in(asset).into_iter().filter(|harm| harm.account == reader).collect();
+        if !counted.is_empty() {
+            return counted;
+        }
+    }
+    let effects = seen.effects();
+    let mut good = U256::ZERO;
+    let mut looked: Vec<Asset> = Vec::new();
+    for moved in effects.movements.iter().filter(|moved| moved.to == reader && moved.asset != asset) {
+        if looked.contains(&moved.asset) || looked.len() >= 16 {
+            continue;
+        }
+        looked.push(moved.asset);
+        let gain = effects.claimed_net(reader, moved.asset).gain();
+        let worth = seen.worth(gain, moved.asset, asset).map_or(U256::ZERO, |worth| worth.least);
+        good = good.saturating_add(worth);
+    }
+    vec![Harm { asset, account: reader, amount: amount.saturating_sub(good), at_risk: false }]
 }
 
 fn named(call: &Call) -> String {

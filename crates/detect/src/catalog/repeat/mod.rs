@@ -52,7 +52,7 @@ impl Detector for Repeat {
                 "{how} was flagged shortly before, and module {} loses {amount} of {} ({part}) again",
                 seen.module.id, flow.asset
             ),
-            harm: vec![seen.harm_of(flow, amount)],
+            harm: seen.harm_in(flow.asset),
             evidence: vec![
                 Evidence::new("known again by", how),
                 Evidence::new("suspect", suspect),

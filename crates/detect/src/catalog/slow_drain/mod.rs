@@ -6,11 +6,12 @@
 
 use std::sync::LazyLock;
 
-use cofferdam_types::{Evidence, Finding, Level, Severity};
+use alloy_primitives::Address;
+use cofferdam_types::{Evidence, Finding, Harm, Level, Severity};
 
 use crate::{
-    Detector, DetectorInfo, History, Seen,
-    detection::received,
+    Detector, DetectorInfo, History, Receipt, Receiver, Seen,
+    detection::{received, shape},
     seen::{Said, percent},
 };
 
@@ -34,8 +35,8 @@ impl Detector for SlowDrain {
         let rules = &seen.settings.slow_drain;
         let (most, times) = (u64::from(rules.alert_bps.get()), rules.times);
         let mut findings = Vec::new();
-        for (account, bps) in received(seen) {
-            let before = history.receipts_of(account, seen.now());
+        for (receiver, account, bps) in receivers(seen, history) {
+            let before = history.receipts_of(receiver, seen.now());
             let (count, sum) = (before.count.saturating_add(1), before.sum.saturating_add(bps));
             // Only the transaction that crosses the line is told, not every one after it.
             let crossed = sum >= most && count >= times;
@@ -47,12 +48,13 @@ impl Detector for SlowDrain {
                 level: Level::Alert,
                 severity: Severity::High,
                 summary: format!(
-                    "{account} got something for nothing {count} times within a day, {} of holdings in all; this time \
-                     from module {}",
+                    "{} got something for nothing {count} times within a day, {} of holdings in all; this time from \
+                     module {}",
+                    words(receiver),
                     percent(sum),
                     seen.module.id
                 ),
-                harm: seen.harm(),
+                harm: with_earlier(seen.harm(), history.uncounted_of(receiver, seen.now())),
                 evidence: vec![
                     Evidence::new("receiver", account),
                     Evidence::new("times within a day", count),
@@ -62,9 +64,48 @@ impl Detector for SlowDrain {
                 ],
             };
             findings.push(seen.finding(&INFO, account.as_slice(), said));
+            // One who is known by his account and by his contract is told once.
+            break;
         }
         findings
     }
+}
+
+/// Who got something for nothing: each account, and all accounts that use contracts of the sender's shape. With the account
+/// of this time and what it got, in basis points of holdings.
+fn receivers(seen: &Seen<'_>, history: &History) -> Vec<(Receiver, Address, u64)> {
+    let mut receivers: Vec<(Receiver, Address, u64)> = Vec::new();
+    let received = received(seen);
+    for (account, receipt) in &received {
+        match receivers.iter_mut().find(|(_, known, _)| known == account) {
+            Some((_, _, bps)) => *bps = bps.saturating_add(receipt.bps),
+            None => receivers.push((Receiver::Account(*account), *account, receipt.bps)),
+        }
+    }
+    if let (Some(shape), Some((account, _))) = (shape(seen, history), received.first()) {
+        let bps = received.iter().fold(0_u64, |sum, (_, receipt)| sum.saturating_add(receipt.bps));
+        receivers.push((shape, *account, bps));
+    }
+    receivers
+}
+
+fn words(receiver: Receiver) -> String {
+    match receiver {
+        Receiver::Account(account) => account.to_string(),
+        Receiver::Shape(code, _) => format!("accounts with contracts of one code ({code})"),
+    }
+}
+
+/// `harm` of this transaction together with what left `earlier` and no finding spoke of.
+pub(crate) fn with_earlier(mut harm: Vec<Harm>, earlier: Vec<Receipt>) -> Vec<Harm> {
+    for receipt in earlier {
+        let (asset, account) = (receipt.asset, receipt.from);
+        match harm.iter_mut().find(|known| known.asset == asset && known.account == account && !known.at_risk) {
+            Some(known) => known.amount = known.amount.saturating_add(receipt.amount),
+            None => harm.push(Harm { asset, account, amount: receipt.amount, at_risk: false }),
+        }
+    }
+    harm
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ fn said(seen: &Seen<'_>, flow: &Flow, how: &'static str, taker: Taker, mut evide
         level: Level::Alert,
         severity: Severity::High,
         summary: format!("{lost} of {} ({share}) left module {} {how}", flow.asset, seen.module.id),
-        harm: vec![seen.harm_of(flow, lost)],
+        harm: seen.harm_in(flow.asset),
         evidence,
     }
 }

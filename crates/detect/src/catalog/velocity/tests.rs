@@ -1,6 +1,6 @@
 //! How fast is too fast.
 
-use cofferdam_types::Finding;
+use cofferdam_types::{Finding, Level};
 use serde_json::{Value, json};
 
 use super::ID;
@@ -20,11 +20,16 @@ fn claims(senders: &[String], amount: u64) -> Vec<Value> {
 }
 
 fn told(transactions: Vec<Value>) -> Vec<usize> {
+    said(transactions, Level::Alert)
+}
+
+fn said(transactions: Vec<Value>, level: Level) -> Vec<usize> {
     let case = json!({
         "modules": [{ "id": "vault", "contracts": ["@vault"], "assets": ["@coin"] }],
         "transactions": transactions,
     });
-    let ours = |found: &Vec<Finding>| found.iter().filter(|finding| finding.detector == ID).count();
+    let ours =
+        |found: &Vec<Finding>| found.iter().filter(|finding| finding.detector == ID && finding.level == level).count();
     Case::read(case).findings().iter().map(ours).collect()
 }
 
@@ -37,6 +42,28 @@ fn the_twentieth_newcomer_of_an_hour_is_told_once() {
     let told = told(claims(&names("fresh", 25), 2_000));
     assert_eq!(told.iter().position(|count| *count == 1), Some(19));
     assert_eq!(told.iter().sum::<usize>(), 1);
+}
+
+#[test]
+fn newcomers_after_the_alert_are_counted_and_bother_nobody() {
+    let noticed = said(claims(&names("fresh", 25), 2_000), Level::Notice);
+    assert_eq!(noticed.iter().skip(20).sum::<usize>(), 5);
+}
+
+#[test]
+fn newcomers_two_hours_apart_are_a_run_where_one_came_a_day() {
+    let mut transactions = claims(&names("usual", 5), 1_100);
+    for transaction in &mut transactions {
+        transaction["after_seconds"] = json!(86_400);
+    }
+    let mut fresh = claims(&names("fresh", 25), 2_000);
+    for transaction in &mut fresh {
+        transaction["after_seconds"] = json!(7_200);
+    }
+    transactions.extend(fresh);
+    assert_eq!(told(transactions.clone()).iter().sum::<usize>(), 1);
+    transactions.drain(..5);
+    assert_eq!(told(transactions).iter().sum::<usize>(), 0, "without a time before there is nothing to compare with");
 }
 
 #[test]
