@@ -98,6 +98,24 @@ pub enum Family {
     Leverage,
     /// A price that is old or far off.
     PriceFeed,
+    /// A token's own books are wrong.
+    TokenFault,
+    /// Rewards are counted wrongly.
+    RewardFault,
+    /// A contract that a stranger names is believed.
+    UntrustedContract,
+    /// The same claim is paid more than once.
+    DoublePayment,
+    /// A signature means nothing, or too much.
+    Signature,
+    /// Who may liquidate whom, and for how much.
+    Liquidation,
+    /// Chance that can be known beforehand.
+    Randomness,
+    /// What is unique changes hands for nothing.
+    Collectible,
+    /// A key that was trusted with daily work is in other hands.
+    StolenKey,
 }
 
 /// Whether an entry does harm.

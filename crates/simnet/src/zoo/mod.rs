@@ -18,6 +18,7 @@ mod catalog;
 mod contracts;
 mod entry;
 mod governance;
+mod held_out;
 mod honest;
 mod lending;
 mod multisig;
@@ -34,6 +35,7 @@ mod vault;
 
 pub use catalog::ENTRIES;
 pub use entry::{Entry, Family, Nature, Protocol, Recording};
+pub use held_out::HELD_OUT;
 pub use mutator::Mutator;
 pub use source::PlayedState;
 pub use stage::{Part, Played, PlayedBlock, Sent};

@@ -324,6 +324,11 @@ impl Stage {
         from.create(self.nonces.get(&from).copied().unwrap_or_default())
     }
 
+    /// The address of the next contract that the contract `maker` creates.
+    pub(super) fn next_made_by(&self, maker: Address) -> Address {
+        maker.create(self.ledger.account(maker).map_or(1, |state| state.nonce))
+    }
+
     /// Everything that was played since [`Self::begin`], or what went wrong in it.
     pub(super) fn finish(mut self) -> Result<Played, Vec<String>> {
         self.next_block();
