@@ -7,15 +7,17 @@
 //! Must never leave half a batch, and never report as written what is not on disk and matters ([`Haste`]).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use alloy_primitives::B256;
 use cofferdam_types::{
     Batch, BlockRef, Event, Finding, FindingId, IncidentId, IncidentState, Level, OperatorAlert, PlanId, PlanStep,
-    UnixMillis, Window,
+    Report, UnixMillis, Window,
 };
 use sqlx::SqliteConnection;
 
 use crate::canonical::{self, CanonicalError};
+use crate::joining::{Criterion, Sighting, Windows};
 use crate::lifecycle::{after_step, is_legal, word};
 use crate::link::{self, Record};
 use crate::place::{self, Recorded};
@@ -95,7 +97,7 @@ impl Session {
             for event in &batch.events {
                 incidents.push(appender.take(event).await?);
             }
-            appender.close_withdrawn().await?;
+            appender.settle().await?;
             if let Some(tip) = batch.checkpoint {
                 appender.move_checkpoint(tip).await?;
             }
@@ -167,16 +169,18 @@ impl Session {
         tell_shortage: bool,
         work: &impl AsyncFn(&mut Appender<'_>) -> Result<T, CommitError>,
     ) -> Result<(T, bool), CommitError> {
-        let join_window_millis = self.options.join_window_seconds.saturating_mul(1_000);
+        let (windows, criteria) = (self.options.windows, self.options.criteria.clone());
         let (count, head) = inspect::stored_head(&mut self.connection).await?;
         let mut appender = Appender {
             connection: &mut self.connection,
             at,
-            join_window_millis,
+            windows,
+            criteria,
             count,
             head,
             announced: false,
             withdrawn_from: BTreeSet::new(),
+            touched: BTreeSet::new(),
         };
         let value = work(&mut appender).await?;
         if tell_shortage {
@@ -196,12 +200,19 @@ impl Session {
 pub(crate) struct Appender<'c> {
     /// For statements that belong to the same transaction.
     pub(crate) connection: &'c mut SqliteConnection,
-    at: UnixMillis,
-    join_window_millis: u64,
+    /// When, by our clock.
+    pub(crate) at: UnixMillis,
+    /// How far apart tied findings may be.
+    pub(crate) windows: Windows,
+    /// How incidents are rated.
+    pub(crate) criteria: Arc<[Criterion]>,
     count: u64,
     head: B256,
     announced: bool,
-    withdrawn_from: BTreeSet<IncidentId>,
+    /// Incidents that lost a finding in this batch.
+    pub(crate) withdrawn_from: BTreeSet<IncidentId>,
+    /// Incidents that are to be rated again at its end.
+    pub(crate) touched: BTreeSet<IncidentId>,
 }
 
 impl Appender<'_> {
@@ -209,6 +220,7 @@ impl Appender<'_> {
     async fn take(&mut self, event: &Event) -> Result<Option<IncidentId>, CommitError> {
         match event {
             Event::Found { finding, window, block, .. } => self.take_finding(event, finding, *window, *block).await,
+            Event::Reported { report } => self.take_report(report).await,
             Event::Withdrawn { finding, block, .. } => self.take_withdrawal(event, *finding, *block).await,
             Event::Plan { plan, step } => self.take_step(event, *plan, step).await.map(Some),
             Event::State { from, to, .. } => Err(CommitError::StateWithoutIncident(*from, *to)),
@@ -235,11 +247,18 @@ impl Appender<'_> {
         if let Recorded::Standing(incident) = place::recorded(self.connection, finding.id, key).await? {
             return Ok(incident);
         }
-        if finding.level < Level::Alert {
-            self.append(None, event).await?;
-            return Ok(None);
-        }
-        let incident = place::of_finding(self.connection, finding, self.at, self.join_window_millis).await?;
+        let Event::Found { trail, .. } = event else { return Ok(None) };
+        let sighting = Sighting::of_finding(finding, trail.as_ref(), self.at);
+        let group = self.group(&sighting).await?;
+        let first = group.incidents.first().map(|(incident, _)| incident.clone());
+        let incident = match first {
+            Some(incident) => incident,
+            None if finding.level < Level::Alert => {
+                self.append(None, event).await?;
+                return self.combine_loose(finding.id, &group).await;
+            }
+            None => place::anew(self.connection, finding, self.at).await?,
+        };
         let before = place::state(self.connection, &incident).await?;
         self.append(Some(&incident), event).await?;
         if before == Some(IncidentState::Closed) {
@@ -250,6 +269,30 @@ impl Appender<'_> {
             let reason = format!("{} says stop", finding.detector);
             self.move_to(&incident, IncidentState::Triaged, reason).await?;
         }
+        self.join(&incident, &group).await?;
+        Ok(Some(incident))
+    }
+
+    /// Another tool's alert: at most an alert whatever it claims, and recorded once.
+    async fn take_report(&mut self, report: &Report) -> Result<Option<IncidentId>, CommitError> {
+        let report = Report { level: report.level.min(Level::Alert), ..report.clone() };
+        match place::recorded(self.connection, report.id(), index::NO_BLOCK).await? {
+            Recorded::Standing(incident) | Recorded::Withdrawn(incident) => return Ok(incident),
+            Recorded::No => {}
+        }
+        let group = self.group(&Sighting::of_report(&report)).await?;
+        let event = Event::Reported { report };
+        let Event::Reported { report } = &event else { return Ok(None) };
+        let incident = match group.incidents.first() {
+            Some((incident, _)) => incident.clone(),
+            None if report.level < Level::Alert || report.modules.is_empty() => {
+                self.append(None, &event).await?;
+                return self.combine_loose(report.id(), &group).await;
+            }
+            None => place::free_name(self.connection, self.at, report.id().0).await?,
+        };
+        self.append(Some(&incident), &event).await?;
+        self.join(&incident, &group).await?;
         Ok(Some(incident))
     }
 
@@ -288,24 +331,6 @@ impl Appender<'_> {
             self.move_to(&incident, to, reason_of(plan, step)).await?;
         }
         Ok(incident)
-    }
-
-    /// Closes the incidents that lost their last standing finding in this batch. At its end, not in the middle: a reorg
-    /// withdraws and finds again in one batch.
-    async fn close_withdrawn(&mut self) -> Result<(), CommitError> {
-        for incident in std::mem::take(&mut self.withdrawn_from) {
-            let state = place::state(self.connection, &incident).await?;
-            if state == Some(IncidentState::Closed) || place::standing(self.connection, &incident).await? != Some(0) {
-                continue;
-            }
-            let sent = place::plans_sent(self.connection, &incident).await?;
-            let mut reason = String::from("withdrawn: nothing that was found still stands");
-            if sent > 0 {
-                reason.push_str(&format!("; {sent} sent plan(s) remain: see whether the module is still sealed"));
-            }
-            self.move_to(&incident, IncidentState::Closed, reason).await?;
-        }
-        Ok(())
     }
 
     /// Changes the state of an incident.

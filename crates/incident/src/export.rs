@@ -16,7 +16,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use crate::canonical::{self, CanonicalError};
 use crate::link;
-use crate::{inspect, sql};
+use crate::{inspect, query, sql};
 
 /// First line of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub(crate) struct Head {
     pub(crate) incident: Option<IncidentId>,
     /// How many are.
     pub(crate) included: u64,
+    /// Other incidents that became a part of it, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<IncidentId>,
 }
 
 /// Every other line: an event, or only its digest.
@@ -116,6 +119,10 @@ pub(crate) async fn lines(
     let encode = |error: CanonicalError| sqlx::Error::Encode(error.into());
     let (events, head) = inspect::stored_head(connection).await?;
     let (mut lines, mut included, mut last) = (vec![String::new()], 0_u64, 0);
+    let (parts, signs) = match incident {
+        Some(incident) => (query::parts(connection, incident).await?, query::signs(connection, incident).await?),
+        None => Default::default(),
+    };
     while last < events {
         let rows = page(connection, last).await?;
         if rows.is_empty() {
@@ -124,7 +131,12 @@ pub(crate) async fn lines(
         for row in &rows {
             let event = stored(row)?;
             last = event.sequence;
-            let line = if incident.is_none() || event.incident.as_ref() == incident {
+            let belongs = match (incident, &event.incident) {
+                (None, _) => true,
+                (Some(whole), Some(of)) => whole == of || parts.contains(of),
+                (Some(_), None) => signs.contains(&event.sequence),
+            };
+            let line = if belongs {
                 included = included.saturating_add(1);
                 format!(r#"{{"hash":"{}","record":{}}}"#, event.hash, event.text().map_err(encode)?)
             } else {
@@ -141,7 +153,7 @@ pub(crate) async fn lines(
         return Err(sqlx::Error::Decode(format!("there is no incident `{id}`").into()));
     }
     let format = link::FORMAT.to_owned();
-    let first = Head { chain_id: chain, events, format, head, incident: incident.cloned(), included };
+    let first = Head { chain_id: chain, events, format, head, incident: incident.cloned(), included, parts };
     if let Some(line) = lines.first_mut() {
         *line = canonical::to_text(&first).map_err(encode)?;
     }

@@ -12,8 +12,8 @@ use crate::sql;
 
 /// `application_id` of our databases: `COFF`.
 pub(crate) const APPLICATION_ID: i64 = 0x434f_4646;
-/// The schema that this program writes.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
+/// The schema that this program writes. Records of every earlier one are read, and brought up to it when they are written.
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_LENGTH: u64 = 100;

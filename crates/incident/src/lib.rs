@@ -1,7 +1,7 @@
 //! The record: what was found, what was done about it and what people were told, as a chain of hashes in SQLite.
 //!
 //! ```text
-//! Batch ─▶ Store::commit ─▶ place (which incident) ─▶ link (hash) ─▶ index (tables) ─▶ one transaction
+//! Batch ─▶ Store::commit ─▶ group, place (which incident) ─▶ link (hash) ─▶ index (tables) ─▶ regroup ─▶ one transaction
 //!                │                                                        └── message ─▶ Outbox ─▶ webhooks
 //!                └── query: incidents, plans      export ─▶ bundle ─▶ verify (offline, also of the database)
 //! ```
@@ -17,8 +17,10 @@
 mod append;
 mod canonical;
 mod export;
+mod group;
 mod index;
 mod inspect;
+pub mod joining;
 mod lifecycle;
 mod link;
 mod message;
@@ -27,16 +29,18 @@ mod options;
 mod outbox;
 mod place;
 mod query;
+mod regroup;
 mod reserve;
 mod session;
 mod sql;
 mod store;
+mod upgrade;
 mod verify;
 
 pub use inspect::OpenError;
 pub use lifecycle::is_legal;
 pub use options::Options;
 pub use outbox::{DeliveryOptions, Outbox, OutboxError, Receiver, Secret, SecretError};
-pub use query::{Action, DeadLetter, Entry, Loss, Summary, Timeline};
+pub use query::{Action, DeadLetter, Entry, JoinedFinding, Loss, StageLine, Summary, Timeline};
 pub use store::{ChangeError, Store};
 pub use verify::{Verified, VerifyError, verify, verify_bundle};

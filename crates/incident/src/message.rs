@@ -7,6 +7,7 @@ use cofferdam_types::{BlockRef, ChainId, Event, IncidentState, OperatorAlert, Pl
 use serde_json::{Value, json};
 
 use crate::canonical::{self, CanonicalError};
+use crate::group::severity_word;
 use crate::lifecycle::{step_word, word};
 use crate::link::Record;
 use crate::naming;
@@ -39,6 +40,10 @@ fn kind(event: &Event) -> String {
     match event {
         Event::Started { .. } => "guard.started".into(),
         Event::Found { finding, .. } => format!("finding.{}", finding.level),
+        Event::Reported { report } => format!("foreign.{}", report.level),
+        Event::Joined { .. } => "incident.joined".into(),
+        Event::Gathered { .. } => "incident.parted".into(),
+        Event::Rated { severity, .. } => format!("incident.rated.{}", severity_word(*severity)),
         Event::Withdrawn { .. } => "finding.withdrawn".into(),
         Event::Plan { step, .. } => format!("plan.{}", step_word(step)),
         Event::State { from: IncidentState::Closed, .. } => "incident.reopened".into(),
@@ -59,6 +64,21 @@ pub(crate) fn sentence(event: &Event) -> String {
                 "{} on {}: {} ({place}, tx {})",
                 finding.level, finding.module, finding.summary, finding.transaction
             )
+        }
+        Event::Reported { report } => format!(
+            "{} says {} ({}): {} (foreign, proves nothing here)",
+            report.source,
+            report.kind,
+            severity_word(report.severity),
+            report.summary
+        ),
+        Event::Joined { incident, reason } => format!("{incident} is a part of this incident: {reason}"),
+        Event::Gathered { from, findings, reason, .. } => match from {
+            Some(from) => format!("{} finding(s) leave {from}: {reason}", findings.len()),
+            None => format!("{} earlier finding(s) join: {reason}", findings.len()),
+        },
+        Event::Rated { severity, rule, reason } => {
+            format!("severity {} by rule `{rule}`: {reason}", severity_word(*severity))
         }
         Event::Withdrawn { finding, block, reason } => {
             let place = place(if block.is_some() { Window::Mined } else { Window::Pending }, block.as_ref());

@@ -1,15 +1,19 @@
 //! How a record is kept.
 
-/// One hour: an attack that pauses longer than this is looked at as a new one.
-const JOIN_WINDOW_SECONDS: u64 = 3_600;
+use std::sync::Arc;
+
+use crate::joining::{Criterion, Windows, default_criteria};
+
 /// Some thousands of events.
 const RESERVE_MIB: u32 = 32;
 
 /// How a record is kept. The defaults are right for one guarded protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// A finding joins an open incident of its module or sender that is younger than this, in seconds.
-    pub join_window_seconds: u64,
+    /// How far apart in time the findings of one attack may be.
+    pub windows: Windows,
+    /// How bad an incident is: the first rule that fits. Where none does, its detectors' own word holds.
+    pub criteria: Arc<[Criterion]>,
     /// Space set aside on the record's disk for when it is full, in MiB. Zero for none.
     pub reserve_mib: u32,
     /// The largest size of the database file in MiB; `None`: as large as the disk allows. The space set aside comes on
@@ -22,7 +26,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            join_window_seconds: JOIN_WINDOW_SECONDS,
+            windows: Windows::default(),
+            criteria: default_criteria().into(),
             reserve_mib: RESERVE_MIB,
             largest_mib: None,
             receivers: Vec::new(),

@@ -1,46 +1,37 @@
 //! Decides to which incident an event belongs. Reads the tables, writes nothing.
 //!
-//! The rule, first that fits:
-//! 1. A finding goes to the incident that already has a finding on the same transaction, if that incident is not closed
-//!    or was closed by withdrawal (the transaction came back after a reorg: the same incident, opened again).
-//! 2. Else to the open incident whose last standing finding on the same module is younger than the join window.
-//! 3. Else the same with the same sender, where the evidence names one.
-//! 4. Else it opens an incident. Notices never do and belong to none.
+//! What is tied belongs together ([`crate::joining`]), and goes to the oldest open incident among what it is tied to. An
+//! alert that is tied to nothing goes to the incident that had a finding on the same transaction and that lost its last
+//! one by withdrawal (the transaction came back after a reorg: the same incident, opened again), and else opens one. A notice
+//! opens none.
 //!
 //! A plan goes where its draft went: by its transaction, then by its module. A loss goes to the newest incident of its
 //! module, one that is not closed before one that is.
 
 use alloy_primitives::B256;
-use cofferdam_types::{Evidence, Finding, FindingId, IncidentId, IncidentState, ModuleId, PlanId, UnixMillis};
+use cofferdam_types::{Finding, FindingId, IncidentId, IncidentState, ModuleId, PlanId, UnixMillis};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use crate::index::SENDER;
 use crate::{lifecycle, naming, sql};
 
-/// The incident that `finding`, seen at `at`, joins or opens.
+/// The incident that `finding`, which is tied to none that is open, opens again or for the first time at `at`.
 ///
 /// # Errors
 /// [`sqlx::Error`].
-pub(crate) async fn of_finding(
+pub(crate) async fn anew(
     connection: &mut SqliteConnection,
     finding: &Finding,
     at: UnixMillis,
-    join_window_millis: u64,
 ) -> Result<IncidentId, sqlx::Error> {
-    if let Some(incident) = of_transaction(connection, finding.transaction).await? {
-        return Ok(incident);
+    let select = "SELECT i.id FROM finding f JOIN incident i ON i.id = f.incident WHERE f.subject = ? \
+                  AND (i.withdrawn = 1 OR i.state <> 'closed' AND NOT EXISTS (SELECT 1 FROM finding g \
+                  WHERE g.incident = i.id AND g.standing = 1)) ORDER BY f.sequence DESC LIMIT 1";
+    let query = sqlx::query(select).bind(finding.transaction.as_slice());
+    match name(query.fetch_optional(&mut *connection).await?)? {
+        Some(incident) => Ok(incident),
+        None => free_name(connection, at, finding.id.0).await,
     }
-    let since = UnixMillis(at.0.saturating_sub(join_window_millis));
-    if let Some(incident) = of_module(connection, &finding.module, since).await? {
-        return Ok(incident);
-    }
-    if let Some(Evidence { value, .. }) = finding.evidence.iter().find(|evidence| evidence.what == SENDER)
-        && let Some(incident) = of_sender(connection, value, since).await?
-    {
-        return Ok(incident);
-    }
-    free_name(connection, at, finding.id.0).await
 }
 
 /// The incident that the first draft of `plan` belongs to: for a module in danger, because of a transaction.
@@ -187,22 +178,19 @@ async fn of_module(
     name(query.fetch_optional(connection).await?)
 }
 
-async fn of_sender(
-    connection: &mut SqliteConnection,
-    sender: &str,
-    since: UnixMillis,
-) -> Result<Option<IncidentId>, sqlx::Error> {
-    let select = "SELECT i.id FROM finding f JOIN incident i ON i.id = f.incident WHERE f.sender = ? AND f.at >= ? \
-                  AND f.standing = 1 AND f.incident IS NOT NULL AND i.state <> 'closed' ORDER BY f.sequence DESC LIMIT 1";
-    let query = sqlx::query(select).bind(sender).bind(sql::int(since.0)?);
-    name(query.fetch_optional(connection).await?)
-}
-
 fn name(row: Option<SqliteRow>) -> Result<Option<IncidentId>, sqlx::Error> {
     row.map(|row| row.try_get(0).map(IncidentId)).transpose()
 }
 
-async fn free_name(connection: &mut SqliteConnection, at: UnixMillis, seed: B256) -> Result<IncidentId, sqlx::Error> {
+/// A name for an incident that begins at `at` because of `seed`.
+///
+/// # Errors
+/// [`sqlx::Error`], also when every name is taken.
+pub(crate) async fn free_name(
+    connection: &mut SqliteConnection,
+    at: UnixMillis,
+    seed: B256,
+) -> Result<IncidentId, sqlx::Error> {
     for candidate in naming::incident_names(at, seed) {
         if state(connection, &candidate).await?.is_none() {
             return Ok(candidate);

@@ -1,16 +1,18 @@
 //! What people and the other rooms ask of the record. Reads only.
 
-use alloy_primitives::{B256, U256};
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_primitives::{Address, B256, U256};
 use cofferdam_types::{
-    Asset, BlockNumber, BlockRef, Event, FindingId, IncidentId, IncidentState, Level, ModuleId, PlanId, PlanRecord,
-    PlanStep, UnixMillis,
+    Actor, Asset, BlockNumber, BlockRef, Event, FindingId, IncidentId, IncidentState, Level, ModuleId, PlanId,
+    PlanRecord, PlanStep, Role, Score, Severity, Stage, UnixMillis,
 };
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::canonical;
-use crate::{lifecycle, message, sql};
+use crate::{group, lifecycle, message, sql};
 
 /// An incident in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,10 +35,38 @@ pub struct Summary {
     pub findings: u64,
     /// Of these, the ones that were not withdrawn.
     pub standing: u64,
+    /// How bad it is, by the first declared rule that fitted; `None` on records of version 1.
+    pub severity: Option<Severity>,
+    /// That rule.
+    pub rule: Option<String>,
+    /// The incident that it became a part of.
+    pub part_of: Option<IncidentId>,
+    /// Other incidents that became a part of it, by name.
+    pub parts: Vec<IncidentId>,
+    /// What stands of each stage, as attacks go; only stages that were seen.
+    pub stages: Vec<StageLine>,
+    /// The earliest standing finding, by block time and then by id: the same on every node that has the same findings,
+    /// whatever they call the incident. `None` when none stands.
+    pub anchor: Option<FindingId>,
     /// What was lost, by the last count per module.
     pub losses: Vec<Loss>,
     /// What was done.
     pub actions: Vec<Action>,
+}
+
+/// What stands of one stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StageLine {
+    /// Which.
+    pub stage: Stage,
+    /// Findings, each counted once.
+    pub findings: u64,
+    /// Who spoke, ascending; other tools begin with `foreign:`.
+    pub detectors: Vec<String>,
+    /// Time of the first.
+    pub from: UnixMillis,
+    /// Time of the last.
+    pub to: UnixMillis,
 }
 
 /// A loss of one module in one asset.
@@ -66,8 +96,33 @@ pub struct Action {
 pub struct Timeline {
     /// The incident in one line.
     pub summary: Summary,
-    /// Its events.
+    /// Why it was rated as it is.
+    pub rated_because: Option<String>,
+    /// Who belongs to whoever did it, as far as its findings tell, ascending.
+    pub party: Vec<Actor>,
+    /// What stands of it, by time.
+    pub joined: Vec<JoinedFinding>,
+    /// Its events, those of its parts, and the findings that joined it later.
     pub entries: Vec<Entry>,
+}
+
+/// A finding that stands, as a part of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JoinedFinding {
+    /// Which.
+    pub id: FindingId,
+    /// Who spoke; other tools begin with `foreign:`.
+    pub detector: String,
+    /// What should be done.
+    pub level: Level,
+    /// How far the attack would be.
+    pub stage: Stage,
+    /// The module; empty where another tool named none.
+    pub module: String,
+    /// How seldom honest transactions cause it.
+    pub score: Score,
+    /// When it happened.
+    pub at: UnixMillis,
 }
 
 /// One event of a timeline.
@@ -100,9 +155,11 @@ pub struct DeadLetter {
     pub reason: String,
 }
 
-/// All incidents, newest first.
+/// All incidents that are not a part of another, newest first.
 pub(crate) async fn list(connection: &mut SqliteConnection) -> Result<Vec<Summary>, sqlx::Error> {
-    let rows = sqlx::query("SELECT id FROM incident ORDER BY sequence DESC").fetch_all(&mut *connection).await?;
+    let rows = sqlx::query("SELECT id FROM incident WHERE joined IS NULL ORDER BY sequence DESC")
+        .fetch_all(&mut *connection)
+        .await?;
     let mut summaries = Vec::with_capacity(rows.len());
     for row in rows {
         let id = IncidentId(row.try_get(0)?);
@@ -119,15 +176,103 @@ pub(crate) async fn show(
     let Some(summary) = summary(connection, incident).await? else {
         return Ok(None);
     };
-    let select = "SELECT sequence, at, hash, body FROM event WHERE incident = ? ORDER BY sequence";
-    let rows = sqlx::query(select).bind(incident.0.as_str()).fetch_all(connection).await?;
+    let select = "SELECT sequence, at, hash, body FROM event WHERE incident = ?1 \
+                  OR incident IN (SELECT id FROM incident WHERE joined = ?1) \
+                  OR sequence IN (SELECT sequence FROM finding WHERE incident = ?1) ORDER BY sequence";
+    let rows = sqlx::query(select).bind(incident.0.as_str()).fetch_all(&mut *connection).await?;
     let entries = rows.iter().map(|row| {
         let event = event(row, 3)?;
         let text = message::sentence(&event);
         let at = UnixMillis(sql::unsigned(row, 1)?);
         Ok::<_, sqlx::Error>(Entry { sequence: sql::unsigned(row, 0)?, at, hash: sql::hash(row, 2)?, text, event })
     });
-    Ok(Some(Timeline { summary, entries: entries.collect::<Result<_, _>>()? }))
+    let entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
+    let rated_because = entries
+        .iter()
+        .rev()
+        .find_map(|entry| if let Event::Rated { reason, .. } = &entry.event { Some(reason.clone()) } else { None });
+    let joined = joined(connection, incident).await?;
+    Ok(Some(Timeline { summary, rated_because, party: party(&entries), joined, entries }))
+}
+
+/// What stands of an incident, each finding once, by time and then by id.
+async fn joined(connection: &mut SqliteConnection, incident: &IncidentId) -> Result<Vec<JoinedFinding>, sqlx::Error> {
+    let members = group::members(connection, incident).await?;
+    let mut joined: Vec<JoinedFinding> = Vec::with_capacity(members.len());
+    for member in members {
+        let (id, at, score) = (member.sighting.id, member.sighting.at, member.score());
+        if joined.iter().any(|known| known.id == id) {
+            continue;
+        }
+        let weighed = member.weighed;
+        let (detector, level, stage, module) = (weighed.detector, weighed.level, weighed.stage, weighed.module);
+        joined.push(JoinedFinding { id, detector, level, stage, module, score, at });
+    }
+    joined.sort_by_key(|finding| (finding.at, finding.id));
+    Ok(joined)
+}
+
+/// Who the findings name, each account once with the role that says most.
+fn party(entries: &[Entry]) -> Vec<Actor> {
+    let mut roles: BTreeMap<Address, Role> = BTreeMap::new();
+    let mut add = |account: Address, role: Role| {
+        roles.entry(account).and_modify(|known| *known = role.min(*known)).or_insert(role);
+    };
+    for entry in entries {
+        if let Event::Found { trail: Some(trail), .. } = &entry.event {
+            trail.party.iter().for_each(|actor| add(actor.account, actor.role));
+        } else if let Event::Reported { report } = &entry.event {
+            report.accounts.iter().for_each(|account| add(*account, Role::Named));
+        }
+    }
+    roles.into_iter().map(|(account, role)| Actor { account, role }).collect()
+}
+
+/// Incidents that became a part of `incident`, by name.
+pub(crate) async fn parts(
+    connection: &mut SqliteConnection,
+    incident: &IncidentId,
+) -> Result<Vec<IncidentId>, sqlx::Error> {
+    let select = sqlx::query("SELECT id FROM incident WHERE joined = ? ORDER BY id").bind(incident.0.as_str());
+    let rows = select.fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get(0).map(IncidentId)).collect()
+}
+
+/// Places in the record of the findings of `incident`, wherever they were recorded.
+pub(crate) async fn signs(
+    connection: &mut SqliteConnection,
+    incident: &IncidentId,
+) -> Result<BTreeSet<u64>, sqlx::Error> {
+    let select = sqlx::query("SELECT sequence FROM finding WHERE incident = ?").bind(incident.0.as_str());
+    select.fetch_all(connection).await?.iter().map(|row| sql::unsigned(row, 0)).collect()
+}
+
+async fn stages(connection: &mut SqliteConnection, incident: &IncidentId) -> Result<Vec<StageLine>, sqlx::Error> {
+    let mut lines = Vec::new();
+    for stage in Stage::ALL {
+        let select = "SELECT count(DISTINCT id), min(happened), max(happened) FROM finding \
+                      WHERE incident = ? AND stage = ? AND standing = 1";
+        let query = sqlx::query(select).bind(incident.0.as_str()).bind(stage.word());
+        let row = query.fetch_one(&mut *connection).await?;
+        let findings = sql::unsigned(&row, 0)?;
+        if findings == 0 {
+            continue;
+        }
+        let select = "SELECT DISTINCT detector FROM finding WHERE incident = ? AND stage = ? AND standing = 1 \
+                      ORDER BY detector";
+        let query = sqlx::query(select).bind(incident.0.as_str()).bind(stage.word());
+        let detectors = query.fetch_all(&mut *connection).await?;
+        let detectors = detectors.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let (from, to) = (UnixMillis(sql::unsigned(&row, 1)?), UnixMillis(sql::unsigned(&row, 2)?));
+        lines.push(StageLine { stage, findings, detectors, from, to });
+    }
+    Ok(lines)
+}
+
+async fn anchor(connection: &mut SqliteConnection, incident: &IncidentId) -> Result<Option<FindingId>, sqlx::Error> {
+    let select = "SELECT id FROM finding WHERE incident = ? AND standing = 1 ORDER BY happened, id LIMIT 1";
+    let row = sqlx::query(select).bind(incident.0.as_str()).fetch_optional(connection).await?;
+    row.map(|row| sql::hash(&row, 0).map(FindingId)).transpose()
 }
 
 /// Where to resume.
@@ -184,7 +329,7 @@ pub(crate) fn event(row: &SqliteRow, index: usize) -> Result<Event, sqlx::Error>
 }
 
 async fn summary(connection: &mut SqliteConnection, incident: &IncidentId) -> Result<Option<Summary>, sqlx::Error> {
-    let select = "SELECT state, withdrawn, opened_at, closed_at FROM incident WHERE id = ?";
+    let select = "SELECT state, withdrawn, opened_at, closed_at, severity, rule, joined FROM incident WHERE id = ?";
     let row = sqlx::query(select).bind(incident.0.as_str()).fetch_optional(&mut *connection).await?;
     let Some(row) = row else {
         return Ok(None);
@@ -203,6 +348,12 @@ async fn summary(connection: &mut SqliteConnection, incident: &IncidentId) -> Re
         closed_at,
         findings: found.findings,
         standing: found.standing,
+        severity: row.try_get::<Option<&str>, _>(4)?.map(group::severity_of).transpose()?,
+        rule: row.try_get(5)?,
+        part_of: row.try_get::<Option<String>, _>(6)?.map(IncidentId),
+        parts: parts(connection, incident).await?,
+        stages: stages(connection, incident).await?,
+        anchor: anchor(connection, incident).await?,
         losses: losses(connection, incident).await?,
         actions: actions(connection, incident).await?,
     }))
@@ -221,7 +372,7 @@ async fn found(connection: &mut SqliteConnection, incident: &IncidentId) -> Resu
                   WHERE incident = ?";
     let row = sqlx::query(counts).bind(incident.0.as_str()).fetch_one(&mut *connection).await?;
     let (findings, standing) = (sql::unsigned(&row, 0)?, sql::unsigned(&row, 1)?);
-    let select = "SELECT DISTINCT module, level FROM finding WHERE incident = ? ORDER BY module";
+    let select = "SELECT DISTINCT module, level FROM finding WHERE incident = ? AND module <> '' ORDER BY module";
     let rows = sqlx::query(select).bind(incident.0.as_str()).fetch_all(connection).await?;
     let (mut modules, mut level) = (Vec::new(), None);
     for row in &rows {
@@ -235,19 +386,21 @@ async fn found(connection: &mut SqliteConnection, incident: &IncidentId) -> Resu
     Ok(Findings { modules, level, findings, standing })
 }
 
-fn level_of(word: &str) -> Result<Level, sqlx::Error> {
+/// The level named by `word`.
+pub(crate) fn level_of(word: &str) -> Result<Level, sqlx::Error> {
     let levels = [Level::Notice, Level::Alert, Level::Stop];
     levels.into_iter().find(|level| level.to_string() == word).ok_or_else(|| unknown("level", word))
 }
 
-fn unknown(what: &str, word: &str) -> sqlx::Error {
+/// A word that this version does not know.
+pub(crate) fn unknown(what: &str, word: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("{what} `{word}` is unknown").into())
 }
 
 /// The last count of each module, in the order of the counts; nothing is added up between counts.
 async fn losses(connection: &mut SqliteConnection, incident: &IncidentId) -> Result<Vec<Loss>, sqlx::Error> {
-    let select =
-        "SELECT body FROM event WHERE incident = ? AND json_extract(body, '$.type') = 'loss' ORDER BY sequence";
+    let select = "SELECT body FROM event WHERE (incident = ?1 OR incident IN (SELECT id FROM incident WHERE joined = ?1)) \
+         AND json_extract(body, '$.type') = 'loss' ORDER BY sequence";
     let rows = sqlx::query(select).bind(incident.0.as_str()).fetch_all(connection).await?;
     let mut losses: Vec<Loss> = Vec::new();
     for row in &rows {

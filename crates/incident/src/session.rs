@@ -20,6 +20,7 @@ use crate::index;
 use crate::inspect::{self, APPLICATION_ID, Found, OpenError, PAGE_BYTES, SCHEMA_VERSION};
 use crate::link;
 use crate::reserve::Reserve;
+use crate::upgrade;
 
 /// Callers that wait beyond this many wait in line to ask.
 const QUEUE: usize = 64;
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) chain: ChainId,
     /// How things are to be done.
     pub(crate) options: Options,
+    /// Its schema: an earlier one than ours beside a process that has not brought it up yet.
+    pub(crate) version: i64,
     /// Whether it may be written at all.
     pub(crate) writes: bool,
     /// Space set aside; only the process that holds the record has it.
@@ -62,6 +65,9 @@ impl Session {
             return Err(OpenError::OtherChain { path: path.to_owned(), stored, configured: chain });
         }
         check_tail(path, &mut connection).await?;
+        if let Found::Record(version) = found {
+            upgrade::in_place(&mut connection, version).await.map_err(sqlite)?;
+        }
         register(&mut connection, &options.receivers).await.map_err(sqlite)?;
         let mut reserve = Reserve::beside(path, options.reserve_mib);
         if let Err(error) = reserve.hold() {
@@ -72,6 +78,7 @@ impl Session {
             connection,
             chain,
             options,
+            version: SCHEMA_VERSION,
             writes: true,
             reserve,
             shortage_told: false,
@@ -83,23 +90,24 @@ impl Session {
     /// For a short change beside the process that holds the record: SQLite lets one of them write at a time, and every
     /// write begins with the end of the chain as it then is. The space set aside stays the other's.
     async fn beside(path: &Path) -> Result<Self, OpenError> {
-        if inspect::inspect(path).await? == Found::Fresh {
+        let Found::Record(version) = inspect::inspect(path).await? else {
             return Err(OpenError::Nothing { path: path.to_owned() });
-        }
+        };
         let sqlite = |error: sqlx::Error| OpenError::sqlite(path, &error);
         let mut connection = writing(path).create_if_missing(false).connect().await.map_err(sqlite)?;
         let chain = inspect::stored_chain(&mut connection).await.map_err(sqlite)?;
         sqlx::raw_sql("BEGIN").execute(&mut connection).await.map_err(sqlite)?;
         let fits = check_tail(path, &mut connection).await;
         sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.map_err(sqlite)?;
-        fits.map(|()| Self::without_reserve(connection, chain, true))
+        fits.map(|()| Self::without_reserve(connection, chain, version, true))
     }
 
-    fn without_reserve(connection: SqliteConnection, chain: ChainId, writes: bool) -> Self {
+    fn without_reserve(connection: SqliteConnection, chain: ChainId, version: i64, writes: bool) -> Self {
         Self {
             connection,
             chain,
             options: Options::default(),
+            version,
             writes,
             reserve: None,
             shortage_told: false,
@@ -109,13 +117,16 @@ impl Session {
     }
 
     async fn read(path: &Path) -> Result<Self, OpenError> {
-        if inspect::inspect(path).await? == Found::Fresh {
+        let Found::Record(version) = inspect::inspect(path).await? else {
             return Err(OpenError::Nothing { path: path.to_owned() });
-        }
+        };
         let sqlite = |error: sqlx::Error| OpenError::sqlite(path, &error);
         let mut connection = inspect::reading(path).connect().await.map_err(sqlite)?;
         let chain = inspect::stored_chain(&mut connection).await.map_err(sqlite)?;
-        Ok(Self::without_reserve(connection, chain, false))
+        if version < SCHEMA_VERSION {
+            connection = upgrade::copy(&mut connection, chain).await.map_err(sqlite)?;
+        }
+        Ok(Self::without_reserve(connection, chain, SCHEMA_VERSION, false))
     }
 
     /// Lets the database grow without the configured bound: the space set aside has been given up.
@@ -290,16 +301,34 @@ async fn limit_pages(connection: &mut SqliteConnection, mebibytes: u32) -> Resul
 /// # Errors
 /// [`sqlx::Error`].
 pub(crate) async fn create(connection: &mut SqliteConnection, chain: ChainId) -> Result<(), sqlx::Error> {
+    create_as(connection, chain, SCHEMA_VERSION).await
+}
+
+/// The same as an earlier version of this program would have.
+///
+/// # Errors
+/// [`sqlx::Error`].
+pub(crate) async fn create_as(
+    connection: &mut SqliteConnection,
+    chain: ChainId,
+    version: i64,
+) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};");
+    let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version};");
     sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(&mut *transaction).await?;
-    sqlx::raw_sql(include_str!("../schema/0001.sql")).execute(&mut *transaction).await?;
+    for (_, schema) in SCHEMAS.iter().filter(|(of, _)| *of <= version) {
+        sqlx::raw_sql(*schema).execute(&mut *transaction).await?;
+    }
     let about = sqlx::query("INSERT INTO about (only, chain_id) VALUES (1, ?)").bind(chain.to_string());
     about.execute(&mut *transaction).await?;
     let head = sqlx::query("INSERT INTO head (only, count, hash) VALUES (1, 0, ?)");
     head.bind(link::genesis(chain).as_slice()).execute(&mut *transaction).await?;
     transaction.commit().await
 }
+
+/// What each version lays out on top of the one before.
+pub(crate) const SCHEMAS: [(i64, &str); 2] =
+    [(1, include_str!("../schema/0001.sql")), (2, include_str!("../schema/0002.sql"))];
 
 /// A cut-off or foreign tail is noticed at once; the whole chain is the business of `verify`.
 async fn check_tail(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {

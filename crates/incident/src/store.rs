@@ -10,6 +10,7 @@ use cofferdam_types::{
 use tokio::sync::watch;
 
 use crate::append::{Appender, CommitError, Haste};
+use crate::group::whole;
 use crate::inspect::OpenError;
 use crate::query::{self, DeadLetter, Summary, Timeline};
 use crate::session::{Session, SessionThread};
@@ -98,13 +99,15 @@ impl Store {
         self.read(async |session: &mut Session| query::dead_letters(&mut session.connection).await)
     }
 
-    /// Changes the state of an incident by a person's decision, given in words.
+    /// Changes the state of an incident by a person's decision, given in words; of the whole where it is a part of another.
     ///
     /// # Errors
     /// [`ChangeError`]; the state is then as it was.
     pub fn change_state(&self, incident: &IncidentId, to: IncidentState, reason: &str) -> Result<(), ChangeError> {
         let (at, id, reason) = (self.clock.now(), incident.clone(), reason.to_owned());
         let work = async move |session: &mut Session| {
+            // Before version 2 no incident was a part of another.
+            let id = if session.version < 2 { id } else { whole(&mut session.connection, &id).await? };
             let change = async |appender: &mut Appender<'_>| appender.move_to(&id, to, reason.clone()).await;
             session.write(at, Haste::Now, change).await
         };

@@ -151,7 +151,7 @@ pub fn verify_bundle(bytes: &[u8], noted: Option<B256>) -> Result<Verified, Veri
         let digest = match (&line.record, line.digest, line.sequence) {
             (Some(record), None, None) => {
                 included = included.saturating_add(1);
-                digest_of_included(record, expected, head.incident.as_ref())?
+                digest_of_included(record, expected, &head)?
             }
             (None, Some(digest), Some(sequence)) if sequence == expected && head.incident.is_some() => digest,
             (None, Some(_), Some(sequence)) if sequence == expected => {
@@ -173,13 +173,20 @@ pub fn verify_bundle(bytes: &[u8], noted: Option<B256>) -> Result<Verified, Veri
     chain.finish(head.incident, included)
 }
 
-fn digest_of_included(record: &Value, expected: u64, incident: Option<&IncidentId>) -> Result<B256, VerifyError> {
+fn digest_of_included(record: &Value, expected: u64, head: &Head) -> Result<B256, VerifyError> {
     let text = canonical::to_text(record).map_err(|error| broken(expected, error))?;
     let record: Record = canonical::from_text(&text).map_err(|error| broken(expected, error))?;
     if record.sequence != expected {
         return Err(out_of_place(expected, record.sequence));
     }
-    if incident.is_some() && record.incident.as_ref() != incident {
+    // An earlier notice that was gathered into the incident belonged to none when it was written.
+    let is_sign = matches!(record.event, Event::Found { .. } | Event::Reported { .. });
+    let belongs = match (&head.incident, &record.incident) {
+        (None, _) => true,
+        (Some(whole), Some(of)) => whole == of || head.parts.contains(of),
+        (Some(_), None) => is_sign,
+    };
+    if !belongs {
         return Err(broken(expected, "it belongs to another incident than the bundle"));
     }
     Ok(link::digest(&text))
@@ -232,9 +239,9 @@ impl Chain {
 }
 
 async fn verify_database(path: &Path, noted: Option<B256>) -> Result<Verified, VerifyError> {
-    if inspect::inspect(path).await? == Found::Fresh {
+    let Found::Record(version) = inspect::inspect(path).await? else {
         return Err(VerifyError::Empty { path: path.to_owned() });
-    }
+    };
     let failed = |error: sqlx::Error| VerifyError::Open(OpenError::sqlite(path, &error));
     let mut connection = inspect::reading(path).connect().await.map_err(failed)?;
     // One snapshot, also while another process writes.
@@ -256,7 +263,10 @@ async fn verify_database(path: &Path, noted: Option<B256>) -> Result<Verified, V
     if chain.count < count {
         return Err(broken(chain.next(), format!("it is missing: the seal says {count} events")));
     }
-    compare_tables(&mut connection, &mut rebuilt).await.map_err(failed)??;
+    compare_tables(&mut connection, &mut rebuilt, version).await.map_err(failed)??;
+    let mut empty = SqliteConnectOptions::new().in_memory(true).connect().await.map_err(failed)?;
+    session::create_as(&mut empty, id, version).await.map_err(failed)?;
+    compare(&mut connection, &mut empty, LAYOUT).await.map_err(failed)??;
     check_checkpoint(&mut connection).await.map_err(failed)??;
     let count = chain.count;
     chain.finish(None, count)
@@ -285,7 +295,7 @@ async fn check_event(
 }
 
 /// Everything beside the events, row by row as text: table (or the schema itself), and the query.
-const BESIDE: [(&str, &str); 7] = [
+const BESIDE: [(&str, &str); 6] = [
     ("the seal", "SELECT quote(only) || ',' || quote(count) || ',' || quote(hash) FROM head ORDER BY only"),
     (
         "the table of incidents",
@@ -305,32 +315,65 @@ const BESIDE: [(&str, &str); 7] = [
     ),
     ("the table of steps", "SELECT quote(sequence) || ',' || quote(plan) FROM plan_step ORDER BY sequence"),
     ("the table of messages", "SELECT quote(sequence) || ',' || quote(key) FROM message ORDER BY sequence"),
+];
+
+/// What version 2 added beside the events.
+const BESIDE_SINCE_2: [(&str, &str); 3] = [
     (
-        "the layout",
-        "SELECT quote(type) || ',' || quote(name) || ',' || quote(sql) FROM sqlite_schema ORDER BY type, name",
+        "the rating of incidents",
+        "SELECT quote(id) || ',' || quote(joined) || ',' || quote(severity) || ',' || quote(rule) FROM incident ORDER BY id",
+    ),
+    (
+        "the weight of findings",
+        "SELECT quote(id) || ',' || quote(block) || ',' || quote(detector) || ',' || quote(stage) || ',' || \
+         quote(score) || ',' || quote(precise) || ',' || quote(severity) || ',' || quote(happened) || ',' || \
+         quote(lost_bps) || ',' || quote(harm) FROM finding ORDER BY id, block",
+    ),
+    (
+        "the table of ties",
+        "SELECT quote(value) || ',' || quote(finding) || ',' || quote(block) FROM tie ORDER BY value, finding, block",
     ),
 ];
+
+const LAYOUT: (&str, &str) = (
+    "the layout",
+    "SELECT quote(type) || ',' || quote(name) || ',' || quote(sql) FROM sqlite_schema ORDER BY type, name",
+);
 
 async fn compare_tables(
     stored: &mut SqliteConnection,
     rebuilt: &mut SqliteConnection,
+    version: i64,
 ) -> Result<Result<(), VerifyError>, sqlx::Error> {
-    for (part, select) in BESIDE {
-        let (seen, expected) = (texts(stored, select).await?, texts(rebuilt, select).await?);
-        let longest = seen.len().max(expected.len());
-        for place in 0..longest {
-            let (seen, expected) = (seen.get(place), expected.get(place));
-            if seen != expected {
-                let nothing = String::from("nothing");
-                let (seen, expected) = (seen.unwrap_or(&nothing), expected.unwrap_or(&nothing));
-                let what = format!("it has {seen}, should have {expected}");
-                return Ok(Err(VerifyError::Beside { part: part.into(), what }));
-            }
+    let since_2 = BESIDE_SINCE_2.iter().filter(|_| version >= 2);
+    for part in BESIDE.iter().chain(since_2) {
+        if let Err(error) = compare(stored, rebuilt, *part).await? {
+            return Ok(Err(error));
         }
     }
     let sound: String = sqlx::query("PRAGMA integrity_check(1)").fetch_one(stored).await?.try_get(0)?;
     if sound != "ok" {
         return Ok(Err(VerifyError::Beside { part: "the database file".into(), what: sound }));
+    }
+    Ok(Ok(()))
+}
+
+/// Compares one part, row by row.
+async fn compare(
+    stored: &mut SqliteConnection,
+    rebuilt: &mut SqliteConnection,
+    (part, select): (&'static str, &'static str),
+) -> Result<Result<(), VerifyError>, sqlx::Error> {
+    let (seen, expected) = (texts(stored, select).await?, texts(rebuilt, select).await?);
+    let longest = seen.len().max(expected.len());
+    for place in 0..longest {
+        let (seen, expected) = (seen.get(place), expected.get(place));
+        if seen != expected {
+            let nothing = String::from("nothing");
+            let (seen, expected) = (seen.unwrap_or(&nothing), expected.unwrap_or(&nothing));
+            let what = format!("it has {seen}, should have {expected}");
+            return Ok(Err(VerifyError::Beside { part: part.into(), what }));
+        }
     }
     Ok(Ok(()))
 }

@@ -164,10 +164,10 @@ async fn a_receiver_that_fails_for_a_while_gets_everything_in_order_and_twice_on
         assert_eq!(*body, arrival.body, "one id, one message");
     }
     let delivered: Vec<_> = arrivals.iter().filter(|arrival| arrival.answered == 200).collect();
-    assert_eq!(delivered.len(), 6);
+    assert_eq!(delivered.len(), 7);
     let sequences: Vec<_> = delivered.iter().map(|arrival| arrival.json()["data"]["sequence"].as_u64()).collect();
     assert!(sequences.is_sorted(), "{sequences:?}");
-    assert_eq!(bodies.len(), 6);
+    assert_eq!(bodies.len(), 7);
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn what_a_person_did_beside_the_guard_is_told_too() {
     guest.change_state(&incident, IncidentState::Closed, "false alarm").unwrap();
     let arrivals = hook.until(|arrival| arrival.kind() == "incident.closed").await;
     working.stop().await;
-    assert_eq!(arrivals.len(), 2);
+    assert_eq!(arrivals.len(), 3, "found, rated, closed");
 }
 
 #[tokio::test]
@@ -222,6 +222,7 @@ async fn a_message_says_what_happened_and_holds_no_signed_transaction() {
     let kinds: Vec<_> = arrivals.iter().map(Arrival::kind).collect();
     let expected = [
         "incident.triaged",
+        "incident.rated.high",
         "plan.sent",
         "plan.confirmed",
         "incident.contained",
@@ -251,7 +252,7 @@ async fn a_final_refusal_is_kept_visible_and_the_operator_told_through_the_other
     assert!(told["data"]["text"].as_str().unwrap().contains("400"), "{told}");
     desk.put(alert(2));
     let next = strict.until(|arrival| arrival.answered == 200).await.pop().unwrap();
-    assert_eq!(next.kind(), "finding.alert", "it goes on, and is not told about itself");
+    assert_eq!(next.kind(), "incident.rated.high", "it goes on, and is not told about itself");
     let letters = desk.store.dead_letters().unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters.first().unwrap().reason, "it answered 400");

@@ -117,22 +117,22 @@ fn sql_itself_refuses_to_change_or_delete_an_event() {
 fn removed_moved_inserted_and_cut_off_events_are_named() {
     for (statement, expected) in [
         ("DELETE FROM event WHERE sequence = 3", 3),
-        ("DELETE FROM event WHERE sequence = (SELECT max(sequence) FROM event)", 11),
+        ("DELETE FROM event WHERE sequence = (SELECT max(sequence) FROM event)", 12),
         (
             "UPDATE event SET sequence = -sequence WHERE sequence IN (4, 5); \
           UPDATE event SET sequence = 9 + sequence WHERE sequence < 0",
             4,
         ),
         (
-            "INSERT INTO event SELECT 12, at, incident, body, hash, hash FROM event WHERE sequence = 11; \
-          UPDATE head SET count = 12",
-            12,
+            "INSERT INTO event SELECT 13, at, incident, body, hash, hash FROM event WHERE sequence = 12; \
+          UPDATE head SET count = 13",
+            13,
         ),
         ("UPDATE event SET body = replace(body, '0.1.0', '0.1.1')", 1),
         ("UPDATE about SET chain_id = '2'", 1),
     ] {
         let (_folder, path) = full_record();
-        assert_eq!(verify(&path, None).unwrap().events, 11);
+        assert_eq!(verify(&path, None).unwrap().events, 12);
         forge(&path, statement);
         assert_eq!(broken_at(&path), expected, "{statement}");
     }
@@ -163,12 +163,12 @@ fn a_bundle_of_one_incident_shows_nothing_of_the_others_and_is_checked_to_the_he
     assert!(unknown.to_string().contains("2020-01-01-a2"));
 
     let all = format!("{}\n", desk.store.export(None).unwrap().join("\n"));
-    assert_eq!(verify_bundle(all.as_bytes(), None).unwrap().included, 11);
+    assert_eq!(verify_bundle(all.as_bytes(), None).unwrap().included, 12);
     let without_line = |gone: usize| {
         let kept: Vec<_> = all.lines().enumerate().filter(|(index, _)| *index != gone).map(|(_, line)| line).collect();
         format!("{}\n", kept.join("\n"))
     };
-    for gone in 1..=11 {
+    for gone in 1..=12 {
         let error = verify_bundle(without_line(gone).as_bytes(), None).unwrap_err();
         let expected = u64::try_from(gone).unwrap();
         assert!(matches!(error, VerifyError::Broken { sequence, .. } if sequence == expected), "{gone}: {error}");
@@ -181,8 +181,10 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("head", &["count", "hash"]),
     ("about", &["chain_id"]),
     ("checkpoint", &["number", "hash", "seal"]),
-    ("incident", &["id", "state", "withdrawn", "opened_at", "closed_at", "sequence"]),
+    ("incident", &["id", "state", "withdrawn", "opened_at", "closed_at", "sequence", "joined", "severity", "rule"]),
     ("finding", &["id", "block", "incident", "level", "module", "subject", "sender", "at", "standing", "sequence"]),
+    ("finding", &["detector", "stage", "score", "precise", "severity", "happened", "lost_bps", "harm"]),
+    ("tie", &["value", "finding", "block"]),
     ("plan", &["id", "incident", "lever", "step", "last_sent_at", "sequence"]),
     ("plan_step", &["sequence", "plan"]),
     ("message", &["sequence", "key"]),

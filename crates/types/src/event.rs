@@ -3,7 +3,9 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockNumber, BlockRef, Finding, FindingId, ModuleId, PlanId, Standing, Window};
+use crate::{
+    BlockNumber, BlockRef, Finding, FindingId, IncidentId, ModuleId, PlanId, Report, Severity, Standing, Trail, Window,
+};
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -221,6 +223,42 @@ pub enum Event {
         block: Option<BlockRef>,
         /// What it stands on.
         standing: Standing,
+        /// What ties it to other findings; `None` on records of version 1, and where nobody looked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trail: Option<Trail>,
+    },
+    /// Another tool said something. Recorded once per source and key.
+    Reported {
+        /// What it said.
+        report: Report,
+    },
+    /// The incident of this event and another one turned out to be one attack: it takes over all that the other has.
+    Joined {
+        /// The other one, which is a part of this from now on.
+        incident: IncidentId,
+        /// What ties them, in words.
+        reason: String,
+    },
+    /// Findings (and the plans against them) belong to the incident of this event from now on; to none where the event
+    /// belongs to none.
+    Gathered {
+        /// Where they were; `None`: in none.
+        from: Option<IncidentId>,
+        /// The findings, in the order of the record.
+        findings: Vec<FindingId>,
+        /// The plans that were drafted against their transactions, in the order of the record.
+        plans: Vec<PlanId>,
+        /// In words.
+        reason: String,
+    },
+    /// How bad the incident is, by the first rule of the configuration that fits it.
+    Rated {
+        /// How bad.
+        severity: Severity,
+        /// The rule's name.
+        rule: String,
+        /// What in the incident fitted it, in words.
+        reason: String,
     },
     /// The block that carried it is no longer canonical, or the pending transaction will not be mined.
     Withdrawn {

@@ -213,8 +213,7 @@ mod tests {
     #[test]
     fn a_party_names_each_account_once_and_keeps_those_that_say_most() {
         let account = |byte| Address::with_last_byte(byte);
-        let mut party: Vec<Actor> =
-            (0..60).map(|byte| Actor { account: account(byte), role: Role::Funder }).collect();
+        let mut party: Vec<Actor> = (0..60).map(|byte| Actor { account: account(byte), role: Role::Funder }).collect();
         party.push(Actor { account: account(59), role: Role::Sender });
         let trail =
             Trail { at: UnixMillis(1), stage: Stage::Funding, score: Score::WHOLE, party, lost_bps: None }.tidy();

@@ -303,6 +303,7 @@ pub(super) fn found(execution: &Execution, verdict: &Verdict) -> Vec<Event> {
             window: execution.window,
             block,
             standing: verdict.standing.clone(),
+            trail: None,
         })
         .collect()
 }

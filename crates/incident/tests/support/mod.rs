@@ -103,11 +103,11 @@ pub fn from_sender(mut finding: Finding, sender: &str) -> Finding {
 }
 
 pub fn mined(finding: Finding, block: BlockRef) -> Event {
-    Event::Found { finding, window: Window::Mined, block: Some(block), standing: standing() }
+    Event::Found { finding, window: Window::Mined, block: Some(block), standing: standing(), trail: None }
 }
 
 pub fn pending(finding: Finding) -> Event {
-    Event::Found { finding, window: Window::Pending, block: None, standing: standing() }
+    Event::Found { finding, window: Window::Pending, block: None, standing: standing(), trail: None }
 }
 
 pub fn withdrawn(finding: &Finding, block: Option<BlockRef>) -> Event {

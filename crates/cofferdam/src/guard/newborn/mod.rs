@@ -313,6 +313,7 @@ impl Guard {
                 window: Window::Before,
                 block,
                 standing: verdict.standing.clone(),
+                trail: None,
             });
         }
         self.commit(events, None)?;

@@ -342,6 +342,7 @@ impl Guard {
             window: Window::Before,
             block: Some(rehearsal.operation.block),
             standing: verdict.standing.clone(),
+            trail: None,
         };
         let events = fresh.into_iter().map(found).collect();
         self.commit(events, None)?;
