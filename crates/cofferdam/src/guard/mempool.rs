@@ -1,8 +1,9 @@
 //! Transactions that are not in a block yet, executed on the head one by one as they come, and again on each new head
 //! when they concern a protected module.
 //!
-//! A transaction whose sender has others pending with lower nonces is executed after those. The set is bounded; what
-//! is left out is counted.
+//! A transaction whose sender has others pending with lower nonces is executed after those. Where others pay as much or
+//! more and write to contracts that it calls, it is also executed after them, and the worse of the two verdicts counts. The
+//! set is bounded, and so is what is executed twice on one head; what is left out is counted.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use cofferdam_types::{
 };
 
 use super::blocks::found;
+use super::neighbours::{Footprint, Neighbours};
 use super::{Guard, GuardError, Happening, is_recorded, is_stop, observe};
 
 /// Blocks for which is remembered what was told of their transactions while those waited.
@@ -27,11 +29,13 @@ pub struct MempoolOptions {
     pub most_earlier: usize,
     /// Transactions that are executed again on each new head.
     pub most_again: usize,
+    /// How many times, on one head, a transaction is executed after those of others.
+    pub most_together: usize,
 }
 
 impl Default for MempoolOptions {
     fn default() -> Self {
-        Self { most: 50_000, most_earlier: 16, most_again: 256 }
+        Self { most: 50_000, most_earlier: 16, most_again: 256, most_together: 512 }
     }
 }
 
@@ -41,19 +45,31 @@ struct Kept {
     concerns_us: bool,
     /// Whether it could run when it was tried last; with a nonce missing below it, it cannot.
     ran: bool,
+    /// What it called and wrote to then.
+    footprint: Footprint,
 }
 
 pub(super) struct PendingSet {
     options: MempoolOptions,
     by_hash: HashMap<B256, Kept>,
     by_sender: HashMap<Address, BTreeMap<u64, B256>>,
+    neighbours: Neighbours,
+    /// How many times something was executed after those of others, and on which head.
+    together: (BlockRef, usize),
     /// What was told of transactions while they waited, by the block that mined them; oldest first.
     told: VecDeque<(BlockRef, Vec<FindingId>)>,
 }
 
 impl PendingSet {
     pub(super) fn new(options: MempoolOptions) -> Self {
-        Self { options, by_hash: HashMap::new(), by_sender: HashMap::new(), told: VecDeque::new() }
+        Self {
+            options,
+            by_hash: HashMap::new(),
+            by_sender: HashMap::new(),
+            neighbours: Neighbours::default(),
+            together: (BlockRef::default(), 0),
+            told: VecDeque::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -65,13 +81,17 @@ impl PendingSet {
             metrics::counter!("cofferdam_pending_left_out_total").increment(1);
             return;
         }
-        let kept = Kept { transaction: transaction.clone(), concerns_us: false, ran: false };
-        self.by_hash.insert(transaction.hash, kept);
+        let footprint = Footprint::default();
+        let kept = Kept { transaction: transaction.clone(), concerns_us: false, ran: false, footprint };
+        if let Some(before) = self.by_hash.insert(transaction.hash, kept) {
+            self.neighbours.remove(transaction.hash, &before.footprint);
+        }
         self.by_sender.entry(transaction.from).or_default().insert(transaction.nonce, transaction.hash);
     }
 
     fn remove(&mut self, hash: B256) -> Option<Arc<Transaction>> {
         let kept = self.by_hash.remove(&hash)?;
+        self.neighbours.remove(hash, &kept.footprint);
         let transaction = kept.transaction;
         if let Some(nonces) = self.by_sender.get_mut(&transaction.from) {
             if nonces.get(&transaction.nonce) == Some(&hash) {
@@ -106,6 +126,64 @@ impl PendingSet {
         let higher = nonces.range(transaction.nonce.saturating_add(1)..);
         let kept = higher.filter_map(|(_, hash)| self.by_hash.get(hash)).take(self.options.most_earlier);
         kept.filter(|kept| !kept.ran).map(|kept| kept.transaction.clone()).collect()
+    }
+
+    /// Remembers what a transaction did when it was tried alone.
+    fn remember(&mut self, hash: B256, executed: &Execution, watch: &Watchlist) {
+        let Some(kept) = self.by_hash.get_mut(&hash) else { return };
+        kept.concerns_us = concerns(executed, watch);
+        kept.ran = !matches!(executed.effects.outcome, Outcome::Invalid(_));
+        let footprint = Footprint::of(executed);
+        if footprint != kept.footprint {
+            self.neighbours.remove(hash, &kept.footprint);
+            self.neighbours.add(hash, &footprint);
+            kept.footprint = footprint;
+        }
+    }
+
+    /// Pending transactions of others that pay as much or more and write to what `transaction` calls, each after those
+    /// that its sender has pending before it; those that pay most first.
+    fn ahead_of(&self, transaction: &Transaction, base_fee: u64, watch: &Watchlist) -> Vec<Arc<Transaction>> {
+        let Some(kept) = self.by_hash.get(&transaction.hash) else { return Vec::new() };
+        let tip = transaction.effective_tip(base_fee);
+        let writers = self.neighbours.writers_of(&kept.footprint, watch);
+        let others = writers.iter().filter_map(|hash| self.by_hash.get(hash)).map(|kept| &kept.transaction);
+        let mut others: Vec<&Arc<Transaction>> =
+            others.filter(|other| other.from != transaction.from && other.effective_tip(base_fee) >= tip).collect();
+        others.sort_by_key(|other| (std::cmp::Reverse(other.effective_tip(base_fee)), other.hash));
+        let mut ahead: Vec<Arc<Transaction>> = Vec::new();
+        for other in others {
+            for one in self.earlier(other).into_iter().chain([other.clone()]) {
+                if ahead.len() < self.options.most_earlier && ahead.iter().all(|known| known.hash != one.hash) {
+                    ahead.push(one);
+                }
+            }
+        }
+        ahead
+    }
+
+    /// Transactions of others that call what `transaction` writes to and pay less: they come after it.
+    fn behind(&self, transaction: &Transaction, base_fee: u64, watch: &Watchlist) -> Vec<Arc<Transaction>> {
+        let Some(kept) = self.by_hash.get(&transaction.hash) else { return Vec::new() };
+        let tip = transaction.effective_tip(base_fee);
+        let callers = self.neighbours.callers_of(&kept.footprint, watch);
+        let others = callers.iter().filter_map(|hash| self.by_hash.get(hash)).map(|kept| &kept.transaction);
+        let behind = others.filter(|other| other.from != transaction.from && other.effective_tip(base_fee) <= tip);
+        behind.take(self.options.most_earlier).cloned().collect()
+    }
+
+    /// Whether something may be executed once more on `head`, after those of others.
+    fn may_run_together(&mut self, head: BlockRef) -> bool {
+        if self.together.0 != head {
+            self.together = (head, 0);
+        }
+        let room = self.together.1 < self.options.most_together;
+        if room {
+            self.together.1 = self.together.1.saturating_add(1);
+        } else {
+            metrics::counter!("cofferdam_pending_not_together_total").increment(1);
+        }
+        room
     }
 
     /// Worth another look, highest fee first: those are mined first.
@@ -161,7 +239,17 @@ impl Guard {
                 happenings.extend(self.judge_pending(&waiting, start).await?);
             }
         }
+        // Nor whoever announces first what becomes an attack by what somebody else announces later.
+        let base_fee = self.next_base_fee();
+        for behind in self.pending.behind(&new.transaction, base_fee, &self.watch) {
+            happenings.extend(self.judge_pending(&behind, start).await?);
+        }
         Ok(happenings)
+    }
+
+    /// Wei per gas of the newest head; near enough to that of the next block to order fees by.
+    fn next_base_fee(&mut self) -> u64 {
+        self.newest().head().base_fee.unwrap_or_default()
     }
 
     async fn judge_pending(
@@ -169,15 +257,18 @@ impl Guard {
         transaction: &Arc<Transaction>,
         start: u64,
     ) -> Result<Vec<Happening>, GuardError> {
-        let earlier = self.pending.earlier(transaction);
-        let executed = tokio::task::block_in_place(|| self.newest().pending_after(&earlier, transaction.clone()))?;
-        let verdict = self.judge.judge(&executed);
+        let mut earlier = self.pending.earlier(transaction);
+        let mut executed = tokio::task::block_in_place(|| self.newest().pending_after(&earlier, transaction.clone()))?;
+        let mut verdict = self.judge.judge(&executed);
+        self.pending.remember(transaction.hash, &executed, &self.watch);
+        if !is_stop(&verdict)
+            && let Some((before, together, worse)) = self.judge_together(transaction, &earlier)?
+            && worse.level() > verdict.level()
+        {
+            (earlier, executed, verdict) = (before, together, worse);
+        }
         let micros = self.since(start);
         observe("decision", micros);
-        if let Some(kept) = self.pending.by_hash.get_mut(&transaction.hash) {
-            kept.concerns_us = concerns(&executed, &self.watch);
-            kept.ran = !matches!(executed.effects.outcome, Outcome::Invalid(_));
-        }
         let recorded = is_recorded(&verdict);
         if !recorded && executed.effects.code_changes.is_empty() {
             return Ok(Vec::new());
@@ -197,6 +288,25 @@ impl Guard {
             happenings.extend(self.answer(&execution, &earlier, &verdict, start).await?);
         }
         Ok(happenings)
+    }
+
+    /// What it does after those of others that come before it, and what that means. `None` where there are none, or the head
+    /// has seen enough of this.
+    fn judge_together(
+        &mut self,
+        transaction: &Arc<Transaction>,
+        earlier: &[Arc<Transaction>],
+    ) -> Result<Option<(Vec<Arc<Transaction>>, Execution, Verdict)>, GuardError> {
+        let base_fee = self.next_base_fee();
+        let mut before = self.pending.ahead_of(transaction, base_fee, &self.watch);
+        let head = self.newest().head().block_ref();
+        if before.is_empty() || !self.pending.may_run_together(head) {
+            return Ok(None);
+        }
+        before.extend_from_slice(earlier);
+        let executed = tokio::task::block_in_place(|| self.newest().pending_after(&before, transaction.clone()))?;
+        let verdict = self.judge.judge(&executed);
+        Ok(Some((before, executed, verdict)))
     }
 
     /// Records the findings that are not on the record yet. False when all of them were.

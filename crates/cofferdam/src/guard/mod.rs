@@ -18,6 +18,7 @@ mod losses;
 mod mempool;
 #[cfg(test)]
 mod mishaps;
+mod neighbours;
 mod newborn;
 mod operator;
 mod queued;

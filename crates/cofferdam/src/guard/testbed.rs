@@ -339,6 +339,13 @@ impl Bed {
         self.sign_with(actor, &call, self.net.account(actor.address()).nonce)
     }
 
+    /// Signs a call that pays `tip` gwei per gas above the base fee; others pay two.
+    pub(super) fn sign_paying(&self, actor: &Actor, to: Address, signature: &str, tip: u128) -> Signed {
+        let call =
+            Call { to: Some(to), value: U256::ZERO, data: input(signature), gas_limit: 300_000, tip: tip * GWEI };
+        self.sign_with(actor, &call, self.net.account(actor.address()).nonce)
+    }
+
     /// Signs a call with calldata by the thief.
     pub(super) fn sign_data(&self, to: Address, data: Bytes) -> Signed {
         let call = Call { to: Some(to), value: U256::ZERO, data, gas_limit: 300_000, tip: 2 * GWEI };

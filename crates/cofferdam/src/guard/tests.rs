@@ -139,6 +139,49 @@ async fn a_pending_attack_that_was_announced_before_the_nonce_below_it_is_told_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pending_attack_that_needs_what_somebody_else_pays_more_for_is_told_whichever_comes_first() {
+    for opener_first in [true, false] {
+        let mut bed = Bed::new().await;
+        bed.mined(&bed.guardian, VAULT, "pause()", 0);
+        bed.follow().await;
+        let attack = bed.sign(&bed.thief, CAT, "", 0);
+        let opener = bed.sign_paying(&bed.guardian, VAULT, "unpause()", 3);
+        if opener_first {
+            assert!(bed.show(&opener).await.unwrap().is_empty());
+            bed.show(&attack).await.unwrap();
+        } else {
+            assert!(bed.show(&attack).await.unwrap().is_empty(), "the vault is closed");
+            bed.show(&opener).await.unwrap();
+        }
+        assert_eq!(bed.diary.found(), [(attack.transaction.hash, None)], "opener first: {opener_first}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_pays_less_comes_after_and_changes_nothing() {
+    let mut bed = Bed::new().await;
+    bed.mined(&bed.guardian, VAULT, "pause()", 0);
+    bed.follow().await;
+    let attack = bed.sign(&bed.thief, CAT, "", 0);
+    let opener = bed.sign_paying(&bed.guardian, VAULT, "unpause()", 1);
+    bed.show(&opener).await.unwrap();
+    assert!(bed.show(&attack).await.unwrap().is_empty());
+    assert!(bed.diary.found().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pending_attack_that_needs_its_senders_earlier_transaction_is_told() {
+    let mut bed = Bed::new().await;
+    bed.mined(&bed.guardian, VAULT, "pause()", 0);
+    bed.follow().await;
+    let opener = bed.sign(&bed.guardian, VAULT, "unpause()", 0);
+    let attack = bed.sign_after(&opener, &bed.guardian, CAT);
+    assert!(bed.show(&opener).await.unwrap().is_empty());
+    bed.show(&attack).await.unwrap();
+    assert_eq!(bed.diary.found(), [(attack.transaction.hash, None)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn native_coin_taken_without_an_event_long_ago_is_told_and_quiet_blocks_are_not_executed() {
     let mut bed = Bed::executing_within(4).await;
     bed.shelf.executed.lock().unwrap().clear();
