@@ -1,12 +1,13 @@
 //! Cases on disk as the engine and the judge want them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cofferdam_chain::case::{Case, CaseState};
 use cofferdam_detect::{Detection, Settings, SettingsError};
 use cofferdam_evm::{Engine, Rules, spec_named};
 use cofferdam_types::primitives::{Address, B256};
-use cofferdam_types::{Block, BlockNumber, ChainId, Module, ModuleId, PreAccount, PreState, Watchlist};
+use cofferdam_types::{Block, BlockNumber, ChainId, Effects, Module, ModuleId, PreAccount, PreState, Watchlist};
 
 /// A case that can be run.
 pub(crate) struct Runnable {
@@ -52,6 +53,28 @@ impl Runnable {
     pub(crate) fn hashes(&self) -> Vec<(BlockNumber, B256)> {
         self.case.block_hashes.iter().map(|(number, hash)| (BlockNumber(*number), *hash)).collect()
     }
+}
+
+/// The `count` contracts that are called most, of the targets of calls; ties by address.
+pub(crate) fn most_called(targets: impl IntoIterator<Item = Address>, count: usize) -> Vec<Address> {
+    let mut calls: HashMap<Address, u64> = HashMap::new();
+    for target in targets {
+        let calls = calls.entry(target).or_default();
+        *calls = calls.saturating_add(1);
+    }
+    let mut ranked: Vec<(Address, u64)> = calls.into_iter().collect();
+    ranked.sort_by_key(|(address, calls)| (std::cmp::Reverse(*calls), *address));
+    ranked.into_iter().map(|(address, _)| address).take(count).collect()
+}
+
+/// Whether anything was done to, by, or with a protected account.
+pub(crate) fn touches(effects: &Effects, watch: &Watchlist) -> bool {
+    let called = effects.calls.iter().flat_map(|call| [call.callee, call.code_address]);
+    let moved = effects.movements.iter().flat_map(|moved| [moved.from, moved.to]);
+    let checked = effects.checks.iter().map(|check| check.account);
+    let recoded = effects.code_changes.iter().map(|change| change.address);
+    let emitting = effects.logs.iter().map(|emitted| emitted.log.address);
+    called.chain(moved).chain(checked).chain(recoded).chain(emitting).any(|account| watch.contains(account))
 }
 
 /// Each contract a module of its own, as where nothing is known but addresses.

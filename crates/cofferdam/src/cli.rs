@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, config, drill, incident, record, simulate, watch};
+use crate::commands::{backtest, bench, config, drill, incident, record, simulate, watch};
 
 /// What scripts may rely on; said by `--help`.
 const EXIT_CODES: &str = "Results go to standard output, everything else to standard error.\n\
@@ -35,6 +35,8 @@ enum Command {
     Config(config::Arguments),
     /// Run cases on disk: exactness, speed beside plain revm, and what was flagged.
     Bench(bench::Arguments),
+    /// Play cases or a range of blocks to the judge that `watch` runs: rates with intervals, and why.
+    Backtest(backtest::Arguments),
     /// Write blocks of a node as cases, with all the state that they read.
     Record(record::Arguments),
     /// What a transaction would do, what is thought of it and what would be done about it.
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, json),
         Command::Bench(arguments) => bench::run(&arguments, json),
+        Command::Backtest(arguments) => backtest::run(&arguments, json),
         Command::Record(arguments) => record::run(&arguments, json),
         Command::Simulate(arguments) => simulate::run(&arguments, json),
         Command::Incident(arguments) => incident::run(&arguments, json),

@@ -3,7 +3,6 @@
 //! Timings are the best of several runs per block, state and code warm on both sides, in one process and one thread.
 //! Nothing here may know a case by name.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use serde::Serialize;
 
 use super::everywhere::Everywhere;
 use super::newborns::{NewContracts, Tally};
-use crate::cases::{Runnable, judge, one_each, together};
+use crate::cases::{Runnable, judge, most_called, one_each, together};
 
 /// How many of the most-called contracts are registered.
 const REGISTERED: usize = 50;
@@ -152,7 +151,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
     let blocks = load(folder, &manifest.blocks)?;
     cofferdam_evm::warm_up();
     let mut exactness = Exactness::default();
-    let most_called = one_each(most_called(&blocks));
+    let most_called = one_each(registered_of(&blocks));
     let mut plain = Timing::default();
     let mut registered = Timing { registered: most_called.len(), ..Timing::default() };
     let mut decisions = Vec::new();
@@ -192,18 +191,10 @@ fn load(folder: &Path, entries: &[Entry]) -> Result<Vec<Runnable>, String> {
     entries.iter().map(|entry| Runnable::new(entry.read(folder).map_err(|error| error.to_string())?)).collect()
 }
 
-/// Contracts by how many transactions call them directly, most first; ties by address.
-fn most_called(blocks: &[Runnable]) -> Vec<Address> {
-    let mut calls: HashMap<Address, u64> = HashMap::new();
-    for transaction in blocks.iter().flat_map(|block| &block.block.transactions) {
-        if let Some(to) = transaction.to.filter(|_| transaction.selector().is_some()) {
-            let count = calls.entry(to).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-    let mut ranked: Vec<(Address, u64)> = calls.into_iter().collect();
-    ranked.sort_by_key(|(address, count)| (std::cmp::Reverse(*count), *address));
-    ranked.into_iter().map(|(address, _)| address).take(REGISTERED).collect()
+/// The contracts that most transactions call directly.
+fn registered_of(blocks: &[Runnable]) -> Vec<Address> {
+    let transactions = blocks.iter().flat_map(|block| &block.block.transactions);
+    most_called(transactions.filter(|one| one.selector().is_some()).filter_map(|one| one.to), REGISTERED)
 }
 
 #[derive(Default)]

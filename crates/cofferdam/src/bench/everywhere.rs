@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cofferdam_types::primitives::Address;
 use cofferdam_types::{Execution, Judge, Level, Watchlist};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::blocks::{Flagged, flagged};
 use crate::cases::{Runnable, judge, one_each};
@@ -28,7 +28,7 @@ pub struct Everywhere {
 }
 
 /// Findings by level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Levels {
     /// Stops.
     pub stops: u64,
@@ -36,6 +36,25 @@ pub struct Levels {
     pub alerts: u64,
     /// Notices.
     pub notices: u64,
+}
+
+impl Levels {
+    /// Counts one more.
+    pub fn count(&mut self, level: Level) {
+        let count = match level {
+            Level::Stop => &mut self.stops,
+            Level::Alert => &mut self.alerts,
+            Level::Notice => &mut self.notices,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        self.stops = self.stops.saturating_add(other.stops);
+        self.alerts = self.alerts.saturating_add(other.alerts);
+        self.notices = self.notices.saturating_add(other.notices);
+    }
 }
 
 impl Everywhere {
@@ -55,13 +74,7 @@ impl Everywhere {
             judge.record(execution);
             self.transactions = self.transactions.saturating_add(1);
             for finding in &verdict.findings {
-                let levels = self.findings.entry(finding.detector.clone().into_owned()).or_default();
-                let count = match finding.level {
-                    Level::Stop => &mut levels.stops,
-                    Level::Alert => &mut levels.alerts,
-                    Level::Notice => &mut levels.notices,
-                };
-                *count = count.saturating_add(1);
+                self.findings.entry(finding.detector.clone().into_owned()).or_default().count(finding.level);
             }
             match verdict.level() {
                 Some(Level::Stop) => self.stops.push(flagged(case, execution, &verdict, Level::Stop)),

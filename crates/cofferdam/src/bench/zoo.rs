@@ -11,6 +11,7 @@ use cofferdam_types::{Level, Verdict, Window};
 use serde::Serialize;
 
 use super::watched::{Watched, sentences, units};
+use crate::interval::wilson;
 
 /// Everything that was measured of the zoo.
 #[derive(Clone, Debug, Serialize)]
@@ -53,16 +54,8 @@ pub struct Recall {
 impl Recall {
     /// Lower and upper end of the 95 % interval of the recall (Wilson), in percent.
     pub fn interval(&self) -> (f64, f64) {
-        #[expect(clippy::as_conversions, reason = "counts far below 2^53, for a figure that people read")]
-        let (n, hits) = (self.n as f64, self.flagged as f64);
-        if n == 0.0 {
-            return (0.0, 100.0);
-        }
-        let (z, share) = (1.96_f64, hits / n);
-        let middle = share + z * z / (2.0 * n);
-        let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-        let scale = 100.0 / (1.0 + z * z / n);
-        ((middle - spread).max(0.0) * scale, (middle + spread) * scale)
+        let (low, high) = wilson(self.flagged, self.n);
+        (low * 100.0, high * 100.0)
     }
 
     /// Flagged in percent; a group of none was flagged wholly.

@@ -1,5 +1,6 @@
 //! One module a command: its arguments, and how it ends. What it does stands in the rooms and in [`crate::drill`].
 
+pub mod backtest;
 pub mod bench;
 pub mod config;
 pub mod drill;

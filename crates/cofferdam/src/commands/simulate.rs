@@ -28,7 +28,8 @@ use crate::cli::{Answer, Failure, print_json};
 use crate::config::{self, Ready};
 use contain::contain;
 use explain::{Explained, explained};
-use ground::{Ground, Outlet, Protected, of_case};
+pub(super) use ground::{Ground, Outlet};
+use ground::{Protected, of_case};
 use target::Target;
 
 /// How long what is under way may take after the answer is known.
@@ -59,7 +60,7 @@ pub struct Arguments {
 }
 
 /// An address as people write it; one whose capital letters are not its checksum was mistyped.
-fn account(text: &str) -> Result<Address, String> {
+pub(super) fn account(text: &str) -> Result<Address, String> {
     let address: Address = text.parse().map_err(|_| "expected an address: 0x and 40 hexadecimal digits".to_owned())?;
     let mixed = text.bytes().skip(2).any(|byte| byte.is_ascii_uppercase())
         && text.bytes().skip(2).any(|byte| byte.is_ascii_lowercase());
@@ -86,11 +87,23 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::outside)?;
     let done = runtime.block_on(simulate(arguments, target, ready.as_ref()));
     runtime.shutdown_timeout(LAST_WORDS);
-    let explained = done?;
+    show(&done?, json)
+}
+
+/// Explains what stands on `ground`, without trying any lever.
+///
+/// # Errors
+/// As [`print_json`].
+pub(super) fn show_ground(mut ground: Ground, json: bool) -> Result<Answer, Failure> {
+    ground.notes.extend(ground.execution.assertions.iter().map(said));
+    show(&explained(&mut ground, Vec::new()), json)
+}
+
+fn show(explained: &Explained, json: bool) -> Result<Answer, Failure> {
     if json {
-        print_json(&explained)?;
+        print_json(explained)?;
     } else {
-        screen::show(&explained)?;
+        screen::show(explained)?;
     }
     Ok(if explained.verdict.findings.is_empty() { Answer::Yes } else { Answer::No })
 }
@@ -159,15 +172,27 @@ async fn stand(
             }
             of_case(Path::new(&arguments.target), *case, arguments.index, protected)
         }
-        Target::Hash(hash) => outlet(arguments, ready).await?.known(hash, protected).await,
-        Target::Raw(transaction) => outlet(arguments, ready).await?.pending(*transaction, protected).await,
+        Target::Hash(hash) => at(arguments, ready).await?.known(hash, protected).await,
+        Target::Raw(transaction) => at(arguments, ready).await?.pending(*transaction, protected).await,
     }
 }
 
-async fn outlet(arguments: &Arguments, ready: Option<&Ready>) -> Result<Outlet, Failure> {
+async fn at(arguments: &Arguments, ready: Option<&Ready>) -> Result<Outlet, Failure> {
+    outlet(arguments.rpc.as_deref(), arguments.hardfork.as_deref(), ready).await
+}
+
+/// The node that is named, else the configuration's, else the one in the environment.
+///
+/// # Errors
+/// [`Failure::Input`] when none is named or the name of a hard fork is none, [`Failure::Outside`] when nobody answers.
+pub(super) async fn outlet(
+    rpc: Option<&str>,
+    hardfork: Option<&str>,
+    ready: Option<&Ready>,
+) -> Result<Outlet, Failure> {
     let chain = ready.map(|ready| ready.file.chain.id);
-    let spec = hard_fork(arguments.hardfork.as_deref())?;
-    match (&arguments.rpc, ready) {
+    let spec = hard_fork(hardfork)?;
+    match (rpc, ready) {
         (Some(address), Some(ready)) => {
             let mut outlet = Outlet::at(address, chain, None).await?;
             outlet.rules = ready.rules;
@@ -177,9 +202,9 @@ async fn outlet(arguments: &Arguments, ready: Option<&Ready>) -> Result<Outlet, 
         (None, Some(ready)) => Outlet::over(ready.endpoints.clone(), chain, |_| ready.rules).await,
         (None, None) => match std::env::var(RPC_VARIABLE) {
             Ok(address) => Outlet::at(&address, chain, spec).await,
-            Err(_) => Err(Failure::input(format!(
-                "a transaction is looked up and executed on a node: give --rpc URL or --config FILE, or set {RPC_VARIABLE}"
-            ))),
+            Err(_) => {
+                Err(Failure::input(format!("a node is needed: give --rpc URL or --config FILE, or set {RPC_VARIABLE}")))
+            }
         },
     }
 }

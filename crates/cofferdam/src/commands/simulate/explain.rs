@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::contain::Containment;
 use super::ground::Ground;
 use super::names::{Assets, Labels, call_of, slot_of, word_of};
+use crate::cases::touches;
 use crate::printable::shortened;
 
 /// Accounts among whose entries in mappings a slot is looked for.
@@ -164,7 +165,7 @@ pub(super) fn explained(ground: &mut Ground, containment: Vec<Containment>) -> E
     notes.push(if watch.is_empty() {
         "nothing is protected, so there is nothing to judge: give --protect ADDRESS or --config FILE".to_owned()
     } else {
-        "no history: it is judged as if nothing had ever been seen of the protocol before its block".to_owned()
+        ground.history.clone()
     });
     Explained {
         transaction: Subject {
@@ -356,13 +357,4 @@ fn opinions(ground: &Ground) -> Vec<Opinion> {
         }
     };
     infos().into_iter().map(opinion).collect()
-}
-
-fn touches(effects: &Effects, watch: &Watchlist) -> bool {
-    let called = effects.calls.iter().flat_map(|call| [call.callee, call.code_address]);
-    let moved = effects.movements.iter().flat_map(|moved| [moved.from, moved.to]);
-    let checked = effects.checks.iter().map(|check| check.account);
-    let recoded = effects.code_changes.iter().map(|change| change.address);
-    let emitting = effects.logs.iter().map(|emitted| emitted.log.address);
-    called.chain(moved).chain(checked).chain(recoded).chain(emitting).any(|account| watch.contains(account))
 }

@@ -30,31 +30,36 @@ pub(super) struct Protected {
 }
 
 /// An executed transaction and all that it stands on.
-pub(super) struct Ground {
+pub(in crate::commands) struct Ground {
     /// Stands on the block before the transaction's own.
-    pub(super) engine: Engine,
+    pub(in crate::commands) engine: Engine,
     /// Knows what came before in the same block.
-    pub(super) judge: Detection,
+    pub(in crate::commands) judge: Detection,
     /// What is protected.
-    pub(super) watch: Arc<Watchlist>,
+    pub(in crate::commands) watch: Arc<Watchlist>,
     /// The transaction and what it did.
-    pub(super) execution: Execution,
+    pub(in crate::commands) execution: Execution,
     /// What it means.
-    pub(super) verdict: Verdict,
+    pub(in crate::commands) verdict: Verdict,
     /// Transactions of the same block that ran before it.
-    pub(super) earlier: Vec<Arc<Transaction>>,
+    pub(in crate::commands) earlier: Vec<Arc<Transaction>>,
     /// The chain.
-    pub(super) chain: ChainId,
+    pub(in crate::commands) chain: ChainId,
+    /// What the judge knew of the time before.
+    pub(in crate::commands) history: String,
     /// What a reader must know about all this.
-    pub(super) notes: Vec<String>,
+    pub(in crate::commands) notes: Vec<String>,
 }
 
+/// What the judge knows who has seen nothing but the transaction's own block.
+const NO_HISTORY: &str = "no history: it is judged as if nothing had ever been seen of the protocol before its block";
+
 /// A node to ask, and the rules of its chain.
-pub(super) struct Outlet {
+pub(in crate::commands) struct Outlet {
     /// The node.
-    pub(super) node: Node,
+    pub(in crate::commands) node: Node,
     /// Which hard forks hold.
-    pub(super) rules: Rules,
+    pub(in crate::commands) rules: Rules,
 }
 
 impl Outlet {
@@ -124,7 +129,8 @@ impl Outlet {
         let (execution, notes) = on_head(&mut engine, Arc::new(transaction))?;
         let verdict = judge.judge(&execution);
         let watch = protected.watch;
-        Ok(Ground { engine, judge, watch, execution, verdict, earlier: Vec::new(), chain, notes })
+        let history = NO_HISTORY.to_owned();
+        Ok(Ground { engine, judge, watch, execution, verdict, earlier: Vec::new(), chain, history, notes })
     }
 
     async fn mined(&self, hash: B256, block: B256, protected: Protected) -> Result<Ground, Failure> {
@@ -214,7 +220,8 @@ fn in_block(
     }
     let earlier = block.transactions.iter().take(index).cloned().map(Arc::new).collect();
     let watch = protected.watch;
-    Ok(Ground { engine, judge, watch, execution, verdict, earlier, chain, notes })
+    let history = NO_HISTORY.to_owned();
+    Ok(Ground { engine, judge, watch, execution, verdict, earlier, chain, history, notes })
 }
 
 /// Executes it as the next transaction; one that is not valid now is shown as if it were, and that is said.
