@@ -7,14 +7,15 @@ use std::{cell::Cell, sync::Arc};
 
 use alloy_primitives::{Address, B256};
 use cofferdam_types::{
-    Basis, BlockRef, Evidence, Execution, Finding, Judge, Level, Maturity, Needs, Newborn, Rehearsal, Verdict,
-    Watchlist,
+    Basis, BlockRef, Evidence, Execution, Finding, Judge, Level, Maturity, ModuleId, Needs, Newborn, Rehearsal,
+    Verdict, Watchlist,
 };
 
 use crate::{
     Detector, History, Seen, Settings, SettingsError,
+    behaviour::Behaviour,
     catalog::{self, invariant, repeat, slow_drain, velocity},
-    settings::{Allowed, ModuleSettings},
+    settings::{Allowed, Maintenance, ModuleSettings},
 };
 
 /// All detectors over all modules, with what they remember.
@@ -26,6 +27,9 @@ pub struct Detection {
     detectors: Vec<Box<dyn Detector>>,
     history: History,
     needs: Needs,
+    /// What is familiar; `None` without a learnt file.
+    behaviour: Option<Behaviour>,
+    maintenance: Vec<Maintenance>,
     /// What was judged last, since the history last changed: recording it need not judge again.
     last: Cell<Option<Judged>>,
 }
@@ -108,6 +112,13 @@ impl Detection {
             }
             entry.check(is_detector)?;
         }
+        for declared in &settings.maintenance {
+            declared.check()?;
+            let is_module = |id: &ModuleId| watch.modules().iter().any(|module| module.id == *id);
+            if let Some(id) = declared.modules.iter().find(|id| !is_module(id)) {
+                return Err(SettingsError::UnknownModule(id.clone()));
+            }
+        }
         let settings_of = |module: &cofferdam_types::Module| {
             let given = settings.modules.iter().find(|entry| entry.module == module.id);
             given.cloned().unwrap_or_else(|| ModuleSettings::defaults(module.id.clone()))
@@ -126,7 +137,10 @@ impl Detection {
         let window = modules.iter().map(ModuleSettings::longest_window_seconds).max().unwrap_or_default();
         let max_level = settings.max_level.iter().map(|(id, level)| (id.clone(), *level)).collect();
         let history = History::new(settings.history.clone(), window);
-        Ok(Self { watch, modules, max_level, detectors, history, needs, last: Cell::new(None) })
+        let behaviour = settings.learnt.as_ref().map(|learnt| Behaviour::new(learnt, &watch)).transpose()?;
+        let maintenance = settings.maintenance.clone();
+        let last = Cell::new(None);
+        Ok(Self { watch, modules, max_level, detectors, history, needs, behaviour, maintenance, last })
     }
 
     /// What was recorded so far.
@@ -178,6 +192,11 @@ impl Detection {
         touched
     }
 
+    /// The maintenance that covers all that `seen` shows.
+    fn declared(&self, seen: &Seen<'_>) -> Option<&Maintenance> {
+        maintenance::covering(&self.maintenance, seen)
+    }
+
     fn seen<'a>(&'a self, execution: &'a Execution, index: u32) -> Option<Seen<'a>> {
         let module = self.watch.module(index)?;
         let settings = self.modules.get(usize::try_from(index).ok()?)?;
@@ -206,6 +225,13 @@ impl Detection {
         if seen.effects().unchecked > 0 {
             let count = seen.effects().unchecked;
             finding.evidence.push(Evidence::new("balances named and not looked at, for their number", count));
+        }
+        if finding.level > Level::Notice
+            && let Some(declared) = self.declared(seen)
+        {
+            let why =
+                || format!("declared maintenance, by {} until {}: {}", declared.owner, declared.until, declared.reason);
+            lower(finding, Level::Notice, why);
         }
         if let Some(allowed) = seen.settings.allow.iter().find(|allowed| covers(allowed, seen, finding)) {
             let why = || format!("allowed by {} until {}: {}", allowed.owner, allowed.until, allowed.reason);
@@ -245,12 +271,18 @@ impl Judge for Detection {
             if !seen.account().lines.is_empty() {
                 harm.push(seen.account().clone());
             }
+            let of_module = findings.len();
             for detector in &self.detectors {
                 let first = findings.len();
                 findings.extend(detector.inspect(&seen, &self.history));
                 for finding in findings.iter_mut().skip(first) {
                     self.temper(&seen, finding);
                 }
+            }
+            // Last: what is new is worth more where harm was counted.
+            if let Some(mut finding) = self.novelty(&seen, findings.get(of_module..).unwrap_or_default()) {
+                self.temper(&seen, &mut finding);
+                findings.push(finding);
             }
         }
         if findings.len() > 1 {
@@ -291,6 +323,7 @@ impl Judge for Detection {
             }
         }
         learnt::shapes(execution, &mut self.history);
+        self.learn(execution, judged.is_some_and(|judged| judged.flagged));
         let hostile = judged.is_some_and(|judged| judged.hostile);
         for suspect in repeat::implicated(execution, &self.watch, &self.history, hostile) {
             self.history.add_suspect(suspect);
@@ -300,10 +333,15 @@ impl Judge for Detection {
     fn retract(&mut self, block: BlockRef) {
         self.last.set(None);
         self.history.retract(block);
+        if let Some(behaviour) = &mut self.behaviour {
+            behaviour.retract(block);
+        }
     }
 }
 
+mod behaviour;
 mod learnt;
+mod maintenance;
 mod newborns;
 mod queued;
 

@@ -16,6 +16,7 @@
 
 mod amounts;
 mod bargain;
+pub mod behaviour;
 pub mod catalog;
 mod detection;
 mod detector;

@@ -3,17 +3,21 @@
 //! Every field has a default that is useful with nothing but addresses given. Unknown keys are errors. Units stand in
 //! the names; raw amounts are decimal strings in the asset's smallest unit.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::Address;
 use cofferdam_types::{Bps, Level, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::{Learnt, LearntError};
+
 mod ahead;
+mod maintenance;
 mod units;
 
 pub use ahead::QueuedSettings;
+pub use maintenance::{DeclaredCall, Maintenance, Moment};
 pub use units::{Amount, AssetName, Until};
 
 /// All of what `detect` can be told.
@@ -24,8 +28,13 @@ pub struct Settings {
     pub modules: Vec<ModuleSettings>,
     /// The most that a detector may say, by its id. Absent: what its maturity allows.
     pub max_level: BTreeMap<String, Level>,
+    /// Work on modules that was declared beforehand.
+    pub maintenance: Vec<Maintenance>,
     /// What is remembered, and for how long.
     pub history: HistorySettings,
+    /// What was learnt of the modules beforehand. Read from a file of its own, never from here.
+    #[serde(skip)]
+    pub learnt: Option<Arc<Learnt>>,
 }
 
 /// Settings of one module.
@@ -64,6 +73,9 @@ pub struct ModuleSettings {
     /// When a new contract counts.
     #[serde(default)]
     pub newborn: NewbornSettings,
+    /// When something is new, where a learnt file is loaded.
+    #[serde(default)]
+    pub novelty: NoveltySettings,
     /// When an operation counts that waits for its time.
     #[serde(default)]
     pub queued: QueuedSettings,
@@ -93,6 +105,7 @@ impl ModuleSettings {
             velocity: VelocitySettings::default(),
             repeat: RepeatSettings::default(),
             newborn: NewbornSettings::default(),
+            novelty: NoveltySettings::default(),
             queued: QueuedSettings::default(),
             authority: AuthoritySettings::default(),
             invariants: Vec::new(),
@@ -304,6 +317,25 @@ impl Default for NewbornSettings {
     }
 }
 
+/// When something is new, and when enough is known of the module to say so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoveltySettings {
+    /// An amount is new when it is more than this many times the largest that was learnt on the same path.
+    #[schemars(range(min = 1))]
+    pub value_times: u64,
+    /// Transactions that the module must have been learnt from.
+    pub least_transactions: u64,
+    /// Seconds of block time over which these must lie.
+    pub least_seconds: u64,
+}
+
+impl Default for NoveltySettings {
+    fn default() -> Self {
+        Self { value_times: 20, least_transactions: 100, least_seconds: 604_800 }
+    }
+}
+
 /// Who may change owners, roles and code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -433,6 +465,15 @@ pub enum SettingsError {
     /// Not in the catalogue.
     #[error("no detector is called `{0}`")]
     UnknownDetector(String),
+    /// Declared maintenance that cannot be meant.
+    #[error("declared maintenance: {reason}")]
+    Maintenance {
+        /// In words.
+        reason: String,
+    },
+    /// A learnt file that is not of these modules.
+    #[error(transparent)]
+    Learnt(#[from] LearntError),
     /// An entry that restricts nothing.
     #[error("module `{module}`: {what} says nothing: {expected}")]
     Empty {
@@ -468,6 +509,9 @@ impl ModuleSettings {
         };
         if self.outflow.window_seconds == 0 {
             return Err(invalid("`outflow.window_seconds`".to_owned(), "0 is no window"));
+        }
+        if self.novelty.value_times == 0 {
+            return Err(invalid("`novelty.value_times`".to_owned(), "0 would make everything new"));
         }
         for (index, limit) in self.outflow.limits.iter().enumerate() {
             let what = format!("`outflow.limits[{index}]`");

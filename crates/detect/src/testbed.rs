@@ -10,15 +10,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256, keccak256};
 use cofferdam_types::{
-    AssertionOutcome, Asset, BalanceCheck, Basis, BlockNumber, Call, CallKind, CallStatus, CodeChange, Effects,
-    EmittedLog, Execution, Fact, Finding, Harm, Header, Judge as _, Level, Missing, Module, ModuleId, Movement,
-    MovementProof, Outcome, Selector, Severity, Standing, StorageWrite, Transaction, ViewResult, Watchlist, Window,
+    AssertionOutcome, Asset, BalanceCheck, Basis, BlockNumber, Call, CallKind, CallStatus, ChainId, CodeChange,
+    Effects, EmittedLog, Execution, Fact, Finding, Harm, Header, Judge as _, Level, Missing, Module, ModuleId,
+    Movement, MovementProof, Outcome, Selector, Severity, Standing, StorageWrite, Transaction, ViewResult, Watchlist,
+    Window,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     Detection, Settings,
+    behaviour::Learner,
     catalog::{hostile_contract::draft::NewbornDraft, queued_operation::draft::QueuedDraft},
 };
 
@@ -35,6 +37,9 @@ pub(crate) struct Case {
     modules: Vec<ModuleDraft>,
     #[serde(default)]
     pub(crate) settings: Settings,
+    /// So many of the first transactions are learnt from beforehand.
+    #[serde(default)]
+    learnt_from: usize,
     transactions: Vec<TransactionDraft>,
     #[serde(skip)]
     names: BTreeMap<String, Address>,
@@ -201,9 +206,17 @@ impl Case {
         Arc::new(Watchlist::new(self.modules.iter().map(module).collect()))
     }
 
-    /// A judge with nothing recorded.
+    /// A judge with nothing recorded, held against what the case is learnt from.
     pub(crate) fn detection(&self) -> Detection {
-        Detection::new(self.watch(), &self.settings).unwrap_or_else(|error| panic!("settings of a case: {error}"))
+        let mut settings = self.settings.clone();
+        if self.learnt_from > 0 {
+            let mut learner = Learner::new(self.watch(), &self.settings, ChainId(1)).unwrap();
+            for execution in self.executions().iter().take(self.learnt_from) {
+                learner.take(execution);
+            }
+            settings.learnt = Some(Arc::new(learner.finish()));
+        }
+        Detection::new(self.watch(), &settings).unwrap_or_else(|error| panic!("settings of a case: {error}"))
     }
 
     /// The transactions as they were executed.

@@ -18,7 +18,7 @@ use url::Url;
 use crate::labels::Labels;
 
 use super::rehearsal::Rehearsal;
-use super::{Environment, File, Mistake, ModuleEntry, assertions, limits, parts};
+use super::{Environment, File, Mistake, ModuleEntry, assertions, learnt, limits, parts};
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -108,6 +108,7 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
         repeat: entry.repeat.clone(),
         newborn: entry.newborn.clone(),
         queued: entry.queued.clone(),
+        novelty: entry.novelty.clone(),
         authority: entry.authority.clone(),
         invariants: entry.invariants.clone(),
         allow: entry.allow.clone(),
@@ -261,7 +262,18 @@ impl Check<'_> {
         for (index, entry) in file.modules.iter().enumerate() {
             self.module_settings(&format!("module[{index}]"), settings(entry), &history, watch);
         }
-        Settings { modules: file.modules.iter().map(settings).collect(), history, max_level }
+        for (index, declared) in file.maintenance.iter().enumerate() {
+            let alone = Settings { maintenance: vec![declared.clone()], ..Settings::default() };
+            if let Err(error) = Detection::new(watch.clone(), &alone) {
+                self.mistake(Mistake::new(format!("maintenance[{index}]"), error.to_string()));
+            }
+        }
+        let learnt = match &file.detectors.learnt {
+            Some(path) => learnt::load(path, file.chain.id, watch).map_err(|mistake| self.mistake(mistake)).ok(),
+            None => None,
+        };
+        let modules = file.modules.iter().map(settings).collect();
+        Settings { modules, max_level, maintenance: file.maintenance.clone(), history, learnt }
     }
 
     /// The room tells its first mistake only, so it is asked about one entry at a time, and then about all together.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{AMOUNT, ASSET, Fault, MODULE_ID, VARIABLE, faults, part, resolved};
+use super::schema::{AMOUNT, ASSET, Fault, MODULE_ID, MOMENT, SELECTOR, VARIABLE, faults, part, resolved};
 use super::{File, Mistake, schema};
 
 /// How often mending may bring up further mistakes.
@@ -72,6 +72,8 @@ fn stand_in(schema: &Value, wanted: &Value) -> Option<Value> {
             Some(ASSET) => "native",
             Some(MODULE_ID) => "stand-in",
             Some(VARIABLE) => "STAND_IN",
+            Some(MOMENT) => "1970-01-01T00:00Z",
+            Some(SELECTOR) => "0x00000000",
             Some(_) => "0x0000000000000000000000000000000000000001",
             None => part.pointer("/enum/0").and_then(Value::as_str).unwrap_or("stand-in"),
         }),

@@ -13,6 +13,7 @@
 mod assertions;
 mod check;
 mod content;
+mod learnt;
 mod limits;
 mod mended;
 mod parts;
@@ -27,9 +28,9 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, B256, keccak256};
 use cofferdam_detect::settings::{
-    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, HistorySettings, InvariantSettings, NewbornSettings,
-    OutflowSettings, PriceSettings, QueuedSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings,
-    UnderpaidSettings, VelocitySettings,
+    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, HistorySettings, InvariantSettings, Maintenance,
+    NewbornSettings, NoveltySettings, OutflowSettings, PriceSettings, QueuedSettings, ReentrySettings, RepeatSettings,
+    SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
 };
 use cofferdam_respond::{GuardianSettings, LeverSettings};
 use cofferdam_types::{ChainId, Level, ModuleId};
@@ -82,6 +83,9 @@ pub struct File {
     #[serde(rename = "webhook", default)]
     pub webhooks: Vec<Webhook>,
     /// How the chain is followed.
+    /// Work on modules that is declared beforehand: what it covers exactly is a notice.
+    #[serde(default)]
+    pub maintenance: Vec<Maintenance>,
     #[serde(default)]
     pub follow: Follow,
     /// Address and port for metrics and health, such as `127.0.0.1:9464`. Absent: none.
@@ -100,12 +104,14 @@ pub struct Detectors {
     pub familiar_after_seconds: u64,
     /// How long whoever took part in something flagged is under suspicion, in seconds of block time.
     pub suspect_seconds: u64,
+    /// File of `cofferdam learn`: what the modules do when nothing is wrong. Absent: nothing is new.
+    pub learnt: Option<PathBuf>,
 }
 
 impl Default for Detectors {
     fn default() -> Self {
         let HistorySettings { familiar_after_seconds, suspect_seconds, .. } = HistorySettings::default();
-        Self { max_level: BTreeMap::new(), familiar_after_seconds, suspect_seconds }
+        Self { max_level: BTreeMap::new(), learnt: None, familiar_after_seconds, suspect_seconds }
     }
 }
 
@@ -195,6 +201,9 @@ pub struct ModuleEntry {
     #[serde(default)]
     pub queued: QueuedSettings,
     /// Who may change owners, roles and code.
+    /// When something is new, where a learnt file is named.
+    #[serde(default)]
+    pub novelty: NoveltySettings,
     #[serde(default)]
     pub authority: AuthoritySettings,
     /// What must hold across every transaction that touches it.
@@ -354,6 +363,9 @@ impl File {
         self
     }
 }
+        if let Some(path) = &mut self.detectors.learnt {
+            *path = folder.join(&*path);
+        }
 
 /// What is wrong in a file beside the structural mistakes that it has.
 fn beside(value: &serde_json::Value, folder: &Path, env: &Environment<'_>) -> Vec<Mistake> {

@@ -4,6 +4,8 @@
 
 use std::net::SocketAddr;
 
+use cofferdam_detect::settings::Maintenance;
+use cofferdam_respond::limits::envelope::Signers;
 use cofferdam_respond::{GuardianSettings, LeverSettings};
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -17,6 +19,8 @@ pub(super) const MODULE_ID: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
 /// As `detect` has them.
 pub(super) const ASSET: &str = "^(native|0x[0-9a-fA-F]{40})$";
 pub(super) const AMOUNT: &str = "^[0-9]{1,78}$";
+pub(super) const MOMENT: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z$";
+pub(super) const SELECTOR: &str = "^0x[0-9a-fA-F]{8}$";
 pub(super) const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 
 /// The JSON Schema of `cofferdam.toml`.
@@ -49,8 +53,10 @@ fn refine(schema: &mut Value) {
             limit(object);
             for (key, inner) in object.iter_mut() {
                 let (place, pattern) = match key.as_str() {
-                    "target" | "sender" | "recipient" | "address" | "adopter" => (Some(&mut *inner), ADDRESS),
-                    "contracts" | "holders" => (inner.get_mut("items"), ADDRESS),
+                    "target" | "sender" | "recipient" | "address" | "adopter" | "signer" | "token" => {
+                        (Some(&mut *inner), ADDRESS)
+                    }
+                    "contracts" | "holders" | "accounts" => (inner.get_mut("items"), ADDRESS),
                     name if name.ends_with("_env") => (Some(&mut *inner), VARIABLE),
                     _ => (None, ""),
                 };
@@ -143,6 +149,8 @@ pub(super) fn typed(value: &Value) -> Result<File, Vec<Mistake>> {
         each::<LeverSettings>(value, "lever", &mut found);
         each::<GuardianSettings>(value, "guardian", &mut found);
         each::<Webhook>(value, "webhook", &mut found);
+        each::<Maintenance>(value, "maintenance", &mut found);
+        each::<Signers>(value, "signers", &mut found);
         each::<Follow>(value, "follow", &mut found);
         each::<SocketAddr>(value, "metrics_listen", &mut found);
         if found.is_empty() { vec![Mistake::new("", whole.to_string())] } else { found }
@@ -238,6 +246,8 @@ fn expected(error: &ValidationError<'_>) -> String {
             MODULE_ID => "expected 1 to 63 of a-z, 0-9 and `-`, starting with a letter or digit".to_owned(),
             VARIABLE => "expected the name of an environment variable, not what is in it".to_owned(),
             ASSET => "expected `native` or the address of a token: 0x and 40 hexadecimal digits".to_owned(),
+            MOMENT => "expected a minute, UTC: 2026-12-31T09:30Z".to_owned(),
+            SELECTOR => "expected a selector: 0x and 8 hexadecimal digits".to_owned(),
             AMOUNT => "expected a whole number of smallest units, in quotes".to_owned(),
             other => format!("expected text that matches {other}"),
         },

@@ -95,7 +95,7 @@ fn every_structural_mistake_is_named_with_its_field() {
     let found = mistakes(text);
     for expected in [
         "line 2: surprise: there is no such key, expected one of `chain`, `detectors`, `endpoint`, `follow`, `guardian`, `labels`, `lever`, `limits`, \
-         `metrics_listen`, `module`, `record`, `webhook`",
+         `maintenance`, `metrics_listen`, `module`, `record`, `signers`, `webhook`",
         "line 4: chain.id: `one`: expected integer",
         "line 5: endpoint[0].name: is missing: Its name, for messages and metrics.",
         "line 6: endpoint[0].url: expected string",

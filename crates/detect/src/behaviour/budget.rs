@@ -165,7 +165,6 @@ pub struct Afforded {
 pub struct Sweep {
     judges: Vec<(u32, Detection, u64, BTreeMap<String, u64>)>,
     watch: Arc<Watchlist>,
-    chain: ChainId,
     /// The first block of the second half, which is held against what the first has taught.
     half: u64,
     first_half: Option<Learner>,
@@ -200,7 +199,6 @@ impl Sweep {
         Ok(Self {
             judges,
             watch,
-            chain,
             half,
             first_half,
             taught: None,
@@ -221,8 +219,8 @@ impl Sweep {
         if execution.block.number.0 >= self.half {
             self.halved = self.halved.or(Some(at));
             if let Some(learner) = self.first_half.take() {
-                // The same watchlist and chain: it cannot be refused.
-                self.taught = Behaviour::new(&learner.finish(), &self.watch, self.chain).ok();
+                // The same watchlist: it cannot be refused.
+                self.taught = Behaviour::new(&learner.finish(), &self.watch).ok();
             }
             self.compare(execution);
         } else if let Some(learner) = &mut self.first_half {

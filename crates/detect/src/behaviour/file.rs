@@ -185,6 +185,17 @@ impl Learnt {
         Ok(learnt)
     }
 
+    /// Whether it was learnt on `chain`.
+    ///
+    /// # Errors
+    /// [`LearntError::Value`] when it was not.
+    pub fn check_chain(&self, chain: ChainId) -> Result<(), LearntError> {
+        if self.chain == chain {
+            return Ok(());
+        }
+        Err(LearntError::value("chain_id", self.chain, format!("{chain}, the chain that is guarded")))
+    }
+
     /// The file, with a digest of its content.
     pub fn write(&self) -> String {
         let head = "# What the modules do when nothing is wrong, learnt from their own transactions: see docs/learnt.md.\n\

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use alloy_primitives::Address;
-use cofferdam_types::{BlockRef, ChainId, Watchlist};
+use cofferdam_types::{BlockRef, Watchlist};
 
 use super::{
     book::{Learnt, ModuleLearnt},
@@ -55,11 +55,8 @@ impl Behaviour {
     /// Holds `learnt` against the modules of `watch`.
     ///
     /// # Errors
-    /// [`LearntError::Value`] when it is of another chain, or of modules that are not those of `watch`.
-    pub(crate) fn new(learnt: &Learnt, watch: &Watchlist, chain: ChainId) -> Result<Self, LearntError> {
-        if learnt.chain != chain {
-            return Err(LearntError::value("chain_id", learnt.chain, format!("{chain}, the chain that is guarded")));
-        }
+    /// [`LearntError::Value`] when it is of modules that are not those of `watch`.
+    pub(crate) fn new(learnt: &Learnt, watch: &Watchlist) -> Result<Self, LearntError> {
         let mut modules: Vec<Option<Familiar>> = watch.modules().iter().map(|_| None).collect();
         for (index, file) in learnt.modules.iter().enumerate() {
             let found = watch.modules().iter().zip(&mut modules).find(|(module, _)| module.id == file.module);

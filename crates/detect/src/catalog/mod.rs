@@ -11,6 +11,7 @@ pub mod authority_change;
 pub mod flash_loan;
 pub mod hostile_contract;
 pub mod invariant;
+pub mod novelty;
 pub mod price_manipulation;
 pub mod queued_operation;
 pub mod re_entry;
@@ -47,6 +48,7 @@ pub fn infos() -> Vec<&'static DetectorInfo> {
     let mut infos: Vec<&'static DetectorInfo> = detectors().iter().map(|detector| detector.info()).collect();
     infos.push(invariant::info());
     infos.push(hostile_contract::info());
+    infos.push(novelty::info());
     infos.push(queued_operation::info());
     infos
 }

@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::infos;
 use crate::{
     settings::{
-        AuthoritySettings, FlashLoanSettings, NewbornSettings, OutflowSettings, PriceSettings, QueuedSettings,
-        ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
+        AuthoritySettings, FlashLoanSettings, NewbornSettings, NoveltySettings, OutflowSettings, PriceSettings,
+        QueuedSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings,
+        VelocitySettings,
     },
     testbed::Case,
 };
@@ -73,6 +74,7 @@ fn defaults_on_the_page_are_those_of_the_code() {
     }
     assert_eq!(of("hostile-contract"), toml::Table::try_from(NewbornSettings::default()).unwrap());
     assert_eq!(of("queued-operation"), toml::Table::try_from(QueuedSettings::default()).unwrap());
+    assert_eq!(of("novelty"), toml::Table::try_from(NoveltySettings::default()).unwrap());
     assert!(of("invariant").is_empty());
 }
 

@@ -1,25 +1,15 @@
 //! Learnt behaviour among the other detectors: what a transaction shows of it, when it speaks, and what it takes up.
 
-use cofferdam_types::{Basis, ChainId, Execution, Finding, Window};
+use cofferdam_types::{Basis, Execution, Finding, Window};
 
 use super::Detection;
 use crate::{
     Habit, Seen, Suspect,
-    behaviour::{Behaviour, Learnt, LearntError, Shape, Witnessed},
+    behaviour::{Shape, Witnessed},
     catalog::novelty,
 };
 
 impl Detection {
-    /// From now on holds what happens against what was `learnt`, on `chain`.
-    ///
-    /// # Errors
-    /// [`LearntError::Value`] when it is of another chain, or of other modules than these.
-    pub fn hold_against(&mut self, learnt: &Learnt, chain: ChainId) -> Result<(), LearntError> {
-        self.behaviour = Some(Behaviour::new(learnt, &self.watch, chain)?);
-        self.last.set(None);
-        Ok(())
-    }
-
     /// What `execution` would teach of each module that it touched. Nothing where it failed, where it was not executed
     /// exactly and on complete state, and where it was declared as maintenance.
     pub(crate) fn witnessed(&self, execution: &Execution) -> Vec<Witnessed> {

@@ -60,29 +60,26 @@ impl Maintenance {
     ///
     /// # Errors
     /// [`SettingsError::Maintenance`] says what it lacks.
-    pub(crate) fn check(&self, index: usize) -> Result<(), SettingsError> {
-        let wrong = |field: &str, reason: String| {
-            let field = if field.is_empty() { String::new() } else { format!(".{field}") };
-            Err(SettingsError::Maintenance { what: format!("`maintenance[{index}]{field}`"), reason })
-        };
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |reason: String| Err(SettingsError::Maintenance { reason });
         if self.modules.is_empty() {
-            return wrong("modules", "names no module".to_owned());
+            return wrong("`modules` names no module".to_owned());
         }
         if self.calls.is_empty() && self.transaction.is_none() {
-            return wrong("", "covers nothing: give `calls` or `transaction`".to_owned());
+            return wrong("covers nothing: give `calls` or `transaction`".to_owned());
         }
         if self.sender.is_none() && self.transaction.is_none() {
-            return wrong("sender", "is missing: calls are declared of somebody".to_owned());
+            return wrong("`sender` is missing: calls are declared of somebody".to_owned());
         }
         let (from, until) = (self.from.unix_seconds(), self.until.unix_seconds());
         if until <= from {
-            return wrong("until", format!("{} is not after `from`, {}", self.until, self.from));
+            return wrong(format!("`until` is {}, which is not after `from`, {}", self.until, self.from));
         }
         if until.saturating_sub(from) > LONGEST_SECONDS {
-            return wrong("until", format!("{} is more than 31 days after `from`, {}", self.until, self.from));
+            return wrong(format!("`until` is {}, more than 31 days after `from`, {}", self.until, self.from));
         }
         if self.owner.trim().is_empty() || self.reason.trim().is_empty() {
-            return wrong("", "maintenance needs an owner and a reason".to_owned());
+            return wrong("needs an owner and a reason".to_owned());
         }
         Ok(())
     }
@@ -157,17 +154,17 @@ mod tests {
         let call = "calls = [{ target = '0x0000000000000000000000000000000000000001', selector = '0x3659cfe6' }]\n";
         let sender = "sender = '0x0000000000000000000000000000000000000002'\n";
         let until = "until = '2026-11-23T12:00Z'\n";
-        let check = |text: String| toml::from_str::<Maintenance>(&text).unwrap().check(0).map_err(|e| e.to_string());
+        let check = |text: String| toml::from_str::<Maintenance>(&text).unwrap().check().map_err(|e| e.to_string());
         assert_eq!(check(format!("{call}{sender}{until}{head}")), Ok(()));
         let hash = format!("transaction = '{}'\n", B256::repeat_byte(1));
         assert_eq!(check(format!("{hash}{until}{head}")), Ok(()));
         for (text, part) in [
             (format!("{sender}{until}{head}"), "covers nothing"),
-            (format!("{call}{until}{head}"), "`maintenance[0].sender`: is missing"),
-            (format!("{call}{sender}until = '2026-11-23T10:00Z'\n{head}"), "is not after `from`"),
+            (format!("{call}{until}{head}"), "`sender` is missing"),
+            (format!("{call}{sender}until = '2026-11-23T10:00Z'\n{head}"), "which is not after `from`"),
             (format!("{call}{sender}until = '2027-11-23T10:00Z'\n{head}"), "more than 31 days"),
-            (format!("{call}{sender}{until}{}", head.replace("'ann'", "' '")), "an owner and a reason"),
-            (format!("{call}{sender}{until}{}", head.replace("['vault']", "[]")), "names no module"),
+            (format!("{call}{sender}{until}{}", head.replace("'ann'", "' '")), "needs an owner and a reason"),
+            (format!("{call}{sender}{until}{}", head.replace("['vault']", "[]")), "`modules` names no module"),
         ] {
             let error = check(text.clone()).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

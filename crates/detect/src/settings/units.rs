@@ -94,7 +94,7 @@ impl Until {
             .map(days_of_year)
             .sum::<u64>()
             .saturating_add((1..self.month).map(|month| u64::from(days_of_month(self.year, month))).sum::<u64>());
-        days.saturating_add(u64::from(self.day)).saturating_mul(86_400)
+        days.saturating_add(u64::from(self.day)).saturating_mul(DAY_SECONDS)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -110,6 +110,14 @@ impl Until {
             && (1..=days_of_month(until.year, until.month)).contains(&until.day);
         valid.then_some(until)
     }
+}
+
+/// Seconds of a day.
+const DAY_SECONDS: u64 = 86_400;
+
+/// The first second of a day written `2026-12-31`, in Unix seconds; `None` where there is no such day.
+pub(super) fn seconds_of_day_start(text: &str) -> Option<u64> {
+    Until::parse(text).map(|day| day.end_unix_seconds().saturating_sub(DAY_SECONDS))
 }
 
 const fn is_leap(year: u16) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, Bytes, U256, keccak256};
+use cofferdam_detect::behaviour::signature_of;
 use cofferdam_evm::{CallRequest, Engine};
 use cofferdam_types::{Asset, CallKind, ChainId, Execution, Selector, ViewResult, Watchlist};
 
@@ -15,77 +16,6 @@ use crate::printable::shortened;
 const NAMING_GAS: u64 = 200_000;
 /// Tokens that are asked.
 const MOST_TOKENS: usize = 64;
-
-/// Functions that stand in many contracts. A selector is four bytes: another function may share it.
-const FUNCTIONS: [&str; 62] = [
-    "transfer(address,uint256)",
-    "transferFrom(address,address,uint256)",
-    "approve(address,uint256)",
-    "increaseAllowance(address,uint256)",
-    "safeTransferFrom(address,address,uint256)",
-    "safeTransferFrom(address,address,uint256,bytes)",
-    "safeTransferFrom(address,address,uint256,uint256,bytes)",
-    "setApprovalForAll(address,bool)",
-    "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)",
-    "balanceOf(address)",
-    "balanceOf(address,uint256)",
-    "totalSupply()",
-    "allowance(address,address)",
-    "decimals()",
-    "symbol()",
-    "mint(address,uint256)",
-    "mint(uint256)",
-    "burn(uint256)",
-    "burn(address,uint256)",
-    "burnFrom(address,uint256)",
-    "deposit()",
-    "deposit(uint256)",
-    "deposit(uint256,address)",
-    "withdraw()",
-    "withdraw(uint256)",
-    "withdraw(uint256,address,address)",
-    "withdrawAll()",
-    "redeem(uint256)",
-    "redeem(uint256,address,address)",
-    "borrow(uint256)",
-    "repay(uint256)",
-    "liquidate(address)",
-    "swap(uint256,uint256,address,bytes)",
-    "getReserves()",
-    "sync()",
-    "skim(address)",
-    "flashLoan(address,address,uint256,bytes)",
-    "onFlashLoan(address,address,uint256,uint256,bytes)",
-    "executeOperation(address,uint256,uint256,address,bytes)",
-    "uniswapV2Call(address,uint256,uint256,bytes)",
-    "latestAnswer()",
-    "latestRoundData()",
-    "owner()",
-    "transferOwnership(address)",
-    "acceptOwnership()",
-    "renounceOwnership()",
-    "setOwner(address)",
-    "grantRole(bytes32,address)",
-    "revokeRole(bytes32,address)",
-    "hasRole(bytes32,address)",
-    "initialize()",
-    "initialize(address)",
-    "upgradeTo(address)",
-    "upgradeToAndCall(address,bytes)",
-    "implementation()",
-    "pause()",
-    "unpause()",
-    "paused()",
-    "multicall(bytes[])",
-    "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)",
-    "execute(address,uint256,bytes)",
-    "convertToAssets(uint256)",
-];
-
-static BY_SELECTOR: LazyLock<HashMap<[u8; 4], &'static str>> = LazyLock::new(|| {
-    let named = |signature: &&'static str| Some((*keccak256(*signature).first_chunk::<4>()?, *signature));
-    FUNCTIONS.iter().filter_map(named).collect()
-});
 
 /// Slots that standards reserve (EIP-1967, ERC-7201): what they hold.
 static STANDARD_SLOTS: LazyLock<HashMap<U256, &'static str>> = LazyLock::new(|| {
@@ -112,14 +42,14 @@ pub(super) fn call_of(selector: Option<Selector>, input: &[u8]) -> String {
         return if input.is_empty() { String::new() } else { format!("{} bytes", input.len()) };
     };
     let arguments = input.get(4..).unwrap_or_default();
-    let Some(signature) = BY_SELECTOR.get(&selector.0) else {
+    let Some(signature) = signature_of(selector) else {
         return if arguments.is_empty() {
             selector.to_string()
         } else {
             format!("{selector} and {} bytes", arguments.len())
         };
     };
-    decoded(signature, arguments).unwrap_or_else(|| (*signature).to_owned())
+    decoded(signature, arguments).unwrap_or_else(|| signature.to_owned())
 }
 
 /// The call with its arguments, where all of them are single words.
@@ -281,11 +211,6 @@ fn text(data: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_listed_function_has_a_selector_of_its_own() {
-        assert_eq!(BY_SELECTOR.len(), FUNCTIONS.len());
-    }
 
     #[test]
     fn calls_of_known_functions_are_decoded_and_others_are_measured() {

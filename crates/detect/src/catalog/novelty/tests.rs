@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a wrong case must panic")]
 
+use std::sync::Arc;
+
 use cofferdam_types::{ChainId, Finding, Judge as _, Level};
 use serde_json::{Value, json};
 
 use super::ID;
-use crate::{Detection, behaviour::Learner, testbed::Case};
+use crate::{
+    Detection, Settings, SettingsError,
+    behaviour::{Learner, Learnt},
+    testbed::Case,
+};
 
 const DAY: u64 = 86_400;
 
@@ -75,11 +81,13 @@ fn taught(settings: &Value) -> Detection {
         assert_eq!(learner.take(&execution).level(), None, "ordinary days are quiet");
     }
     let learnt = learner.finish();
-    let read = crate::behaviour::Learnt::parse(learnt.write().as_bytes()).unwrap();
+    let read = Learnt::parse(learnt.write().as_bytes()).unwrap();
     assert_eq!(read, learnt);
-    let mut detection = case(settings, Vec::new()).detection();
-    detection.hold_against(&read, ChainId(1)).unwrap();
-    detection
+    judging(&case(settings, Vec::new()), read).unwrap()
+}
+
+fn judging(case: &Case, learnt: Learnt) -> Result<Detection, SettingsError> {
+    Detection::new(case.watch(), &Settings { learnt: Some(Arc::new(learnt)), ..case.settings.clone() })
 }
 
 fn said(settings: &Value, transaction: Value) -> Option<Finding> {
@@ -186,14 +194,17 @@ fn a_file_of_another_chain_or_of_other_contracts_is_refused() {
         learner.take(execution);
     });
     let learnt = learner.finish();
-    let error = days.detection().hold_against(&learnt, ChainId(5)).unwrap_err().to_string();
+    let error = learnt.check_chain(ChainId(5)).unwrap_err().to_string();
     assert!(error.contains("`chain_id` is `1`, expected 5"), "{error}");
-    let other = |modules: Value| Case::read(json!({ "modules": modules, "transactions": [] })).detection();
+    let other = |modules: Value| {
+        let case = Case::read(json!({ "modules": modules, "transactions": [] }));
+        judging(&case, learnt.clone()).err().unwrap().to_string()
+    };
     let moved = json!([{ "id": "vault", "contracts": ["@vault", "@second"] }]);
-    let error = other(moved).hold_against(&learnt, ChainId(1)).unwrap_err().to_string();
+    let error = other(moved);
     assert!(error.contains("`module[0].contracts`") && error.contains("learn again"), "{error}");
     let renamed = json!([{ "id": "safe", "contracts": ["@vault"] }]);
-    let error = other(renamed).hold_against(&learnt, ChainId(1)).unwrap_err().to_string();
+    let error = other(renamed);
     assert!(error.contains("`module[0].module` is `vault`, expected a module of the configuration"), "{error}");
 }
 
