@@ -19,6 +19,7 @@ pub mod bench;
 mod cases;
 pub mod cli;
 pub mod commands;
+mod company;
 pub mod config;
 pub mod drill;
 pub mod guard;

@@ -1,6 +1,6 @@
 //! What a detector is, and what its folder says of it.
 
-use cofferdam_types::{Finding, Maturity, Severity};
+use cofferdam_types::{Finding, Maturity, Score, Severity, Stage};
 use serde::Deserialize;
 
 use crate::{History, Seen};
@@ -17,6 +17,12 @@ pub struct DetectorInfo {
     pub severity: Severity,
     /// How far it may be trusted: caps the level of its findings.
     pub maturity: Maturity,
+    /// How far an attack is that it shows.
+    #[serde(default = "exploitation")]
+    pub stage: Stage,
+    /// How often honest transactions made it speak, where that was measured.
+    #[serde(default)]
+    pub measured: Option<Measured>,
     /// Families of attacks that it is for.
     pub attack_classes: Vec<String>,
     /// Defaults of the settings that it reads, with units in the names, for people. A test holds them equal to the
@@ -25,7 +31,26 @@ pub struct DetectorInfo {
     pub defaults: toml::Table,
 }
 
+/// On how many honest transactions it said anything at all (docs/benchmarks.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// Transactions.
+    pub seen: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+const fn exploitation() -> Stage {
+    Stage::Exploitation
+}
+
 impl DetectorInfo {
+    /// How seldom an honest transaction makes it speak, at most; the whole where that was not measured.
+    pub fn score(&self) -> Score {
+        self.measured.map_or(Score::WHOLE, |measured| Score::measured(measured.seen, measured.of))
+    }
+
     /// Reads a `detector.toml` that was embedded at build time.
     ///
     /// # Panics

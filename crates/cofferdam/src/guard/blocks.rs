@@ -126,6 +126,7 @@ impl Guard {
         for block in dropped {
             self.judge.retract(*block);
             self.losses.retract(*block);
+            self.company.retract(*block);
         }
         if let Some(newborns) = &mut self.newborns {
             newborns.retract(dropped);
@@ -147,6 +148,7 @@ impl Guard {
                 // The block will be handed in again: history and losses must not hold it twice.
                 self.judge.retract(at);
                 self.losses.retract(at);
+                self.company.retract(at);
                 if let Some(queued) = &mut self.queued {
                     queued.unlearn(&[at]);
                 }
@@ -172,7 +174,8 @@ impl Guard {
         let behind = tip.number.0.saturating_sub(at.number.0);
         let (judged, mut events) = self.judge_block(block, look, tip, start)?;
         for Judged { execution, verdict, .. } in &judged {
-            events.extend(found(execution, verdict));
+            events.extend(self.company.found(execution, verdict));
+            events.extend(self.company.funding(execution, verdict));
             events.extend(self.losses.add(at, verdict));
         }
         events.extend(self.withdrawn_operations());
@@ -219,13 +222,14 @@ impl Guard {
                 return Ok(self.execute_block(block, start)?);
             }
             Look::Receipts => {
-                let judged = self.judge_all(from_receipts(block), start);
+                let (judged, asides) = self.judge_all(from_receipts(block), start);
                 if judged.is_empty() {
                     self.engine.reset(block.header.clone());
-                    return Ok((judged, Vec::new()));
+                    return Ok((judged, asides));
                 }
                 // Something is in it: worth executing.
                 self.judge.retract(block.header.block_ref());
+                self.company.retract(block.header.block_ref());
             }
             Look::ExecuteIfPossible => {}
         }
@@ -234,7 +238,7 @@ impl Guard {
             Err(error) => {
                 self.tell_receipts_only(block.header.number, error, tip)?;
                 self.engine.reset(block.header.clone());
-                Ok((self.judge_all(from_receipts(block), start), Vec::new()))
+                Ok(self.judge_all(from_receipts(block), start))
             }
         }
     }
@@ -250,20 +254,26 @@ impl Guard {
             operator(OperatorAlert::Diverged { block: block.header.block_ref(), detail })
         });
         let began = self.clock.monotonic_micros();
-        let judged = self.judge_all(advanced.executions, start);
+        let (judged, mut events) = self.judge_all(advanced.executions, start);
         observe("judge", self.since(began));
-        Ok((judged, diverged.into_iter().collect()))
+        events.extend(diverged);
+        Ok((judged, events))
     }
 
-    /// Judges in block order; each execution is part of the history of the next. Only what was found is kept.
-    fn judge_all(&mut self, executions: Vec<Execution>, start: u64) -> Vec<Judged> {
-        let mut judged = Vec::new();
+    /// Judges in block order; each execution is part of the history of the next. Only what was found is kept, and what
+    /// is to be recorded beside it.
+    fn judge_all(&mut self, executions: Vec<Execution>, start: u64) -> (Vec<Judged>, Vec<Event>) {
+        let (mut judged, mut asides) = (Vec::new(), Vec::new());
         for execution in executions {
             let verdict = self.judge.judge(&execution);
             self.judge.record(&execution);
             self.learn_funding(&execution);
+            self.company.learn(&execution, &verdict);
             self.look_for_operations(&execution);
             let recorded = is_recorded(&verdict);
+            if !recorded {
+                asides.extend(self.company.laundering(&execution));
+            }
             if !recorded && execution.effects.code_changes.is_empty() {
                 continue;
             }
@@ -273,7 +283,7 @@ impl Guard {
                 judged.push(Judged { execution, verdict, micros: self.since(start) });
             }
         }
-        judged
+        (judged, asides)
     }
 
     /// The engine must stand on the parent of what it executes. After a reorg it goes back; where it cannot, or where
@@ -291,21 +301,6 @@ impl Guard {
             ..Header::default()
         });
     }
-}
-
-pub(super) fn found(execution: &Execution, verdict: &Verdict) -> Vec<Event> {
-    let block = execution.index.map(|_| execution.block.block_ref());
-    verdict
-        .findings
-        .iter()
-        .map(|finding| Event::Found {
-            finding: finding.clone(),
-            window: execution.window,
-            block,
-            standing: verdict.standing.clone(),
-            trail: None,
-        })
-        .collect()
 }
 
 const fn operator(alert: OperatorAlert) -> Event {

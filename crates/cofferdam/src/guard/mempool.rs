@@ -13,7 +13,6 @@ use cofferdam_types::{
     Block, BlockRef, Event, Execution, FindingId, Outcome, PendingTx, PendingUpdate, Transaction, Verdict, Watchlist,
 };
 
-use super::blocks::found;
 use super::neighbours::{Footprint, Neighbours};
 use super::{Guard, GuardError, Happening, is_recorded, is_stop, observe};
 
@@ -312,7 +311,9 @@ impl Guard {
     /// Records the findings that are not on the record yet. False when all of them were.
     fn note(&mut self, execution: &Execution, verdict: &Verdict) -> Result<bool, GuardError> {
         let known = self.noted.get(&execution.hash()).cloned().unwrap_or_default();
-        let events: Vec<Event> = found(execution, verdict)
+        let events: Vec<Event> = self
+            .company
+            .found(execution, verdict)
             .into_iter()
             .filter(|event| !matches!(event, Event::Found { finding, .. } if known.contains(&finding.id)))
             .collect();

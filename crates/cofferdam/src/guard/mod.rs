@@ -42,6 +42,7 @@ pub use mempool::MempoolOptions;
 pub use newborn::NewbornOptions;
 pub use queued::QueuedOptions;
 
+use crate::company::Company;
 use losses::Losses;
 use mempool::PendingSet;
 use newborn::{Newborns, Workshop};
@@ -149,6 +150,7 @@ pub struct Guard {
     watch: Arc<Watchlist>,
     pending: PendingSet,
     losses: Losses,
+    company: Company,
     /// `None` where new contracts are not looked at.
     newborns: Option<Newborns>,
     /// `None` where queued operations are not looked at.
@@ -182,6 +184,8 @@ impl Guard {
             clock: parts.clock.clone(),
         };
         let queued = parts.queued.and_then(|options| Queued::start(options, workshop.clone()));
+        let labels = parts.newborns.as_ref().map(|options| options.labels.clone()).unwrap_or_default();
+        let company = Company::new(parts.watch.clone(), labels);
         let newborns = parts.newborns.and_then(|options| Newborns::start(options, workshop));
         Self {
             engine: engine(),
@@ -199,6 +203,7 @@ impl Guard {
             clock: parts.clock,
             pending: PendingSet::new(parts.mempool),
             losses: Losses::default(),
+            company,
             newborns,
             queued,
             skew: SkewWatch::default(),

@@ -313,7 +313,7 @@ impl Guard {
                 window: Window::Before,
                 block,
                 standing: verdict.standing.clone(),
-                trail: None,
+                trail: Some(self.company.trail_of_newborn(newborn, verdict, finding)),
             });
         }
         self.commit(events, None)?;

@@ -337,12 +337,17 @@ impl Guard {
             return Ok(None);
         }
         let told: Vec<FindingId> = fresh.iter().map(|finding| finding.id).collect();
+        let (company, operation) = (&self.company, &rehearsal.operation);
+        let trail = |finding: &cofferdam_types::Finding| {
+            let execution = rehearsal.executions.first()?;
+            Some(company.trail_of_queued(execution, &verdict, finding, operation.proposer))
+        };
         let found = |finding: &cofferdam_types::Finding| Event::Found {
             finding: finding.clone(),
             window: Window::Before,
             block: Some(rehearsal.operation.block),
             standing: verdict.standing.clone(),
-            trail: None,
+            trail: trail(finding),
         };
         let events = fresh.into_iter().map(found).collect();
         self.commit(events, None)?;
