@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_simnet::zoo::{ENTRIES, Entry, Family, Mutator, Nature, Protocol, Recording};
+use cofferdam_simnet::zoo::{ENTRIES, Entry, Family, HELD_OUT, Mutator, Nature, Protocol, Recording};
 use cofferdam_types::primitives::U256;
 use cofferdam_types::{Level, Verdict, Window};
 use serde::Serialize;
@@ -32,6 +32,32 @@ pub struct ZooMeasured {
     pub look_alikes: Vec<HonestRow>,
     /// What was said of the histories before all this.
     pub history: Said,
+}
+
+/// Which entries are played, and how.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// The zoo that detectors are written with, with every change.
+    Known,
+    /// What no detector was written with: unchanged, and where nothing is seen before it is in a block.
+    HeldOut,
+}
+
+impl Part {
+    /// Its entries.
+    pub const fn entries(self) -> &'static [Entry] {
+        match self {
+            Self::Known => ENTRIES,
+            Self::HeldOut => HELD_OUT,
+        }
+    }
+
+    fn mutators(self) -> &'static [Mutator] {
+        match self {
+            Self::Known => &Mutator::ALL,
+            Self::HeldOut => &[Mutator::Base, Mutator::PrivateLane],
+        }
+    }
 }
 
 /// How many of a group were told.
@@ -177,11 +203,11 @@ pub struct Said {
     pub why: Vec<String>,
 }
 
-/// Plays the entries whose name contains `only`. `progress` is told each finished one.
+/// Plays the entries of `part` whose name contains `only`. `progress` is told each finished one.
 ///
 /// # Errors
 /// A sentence that names the entry at fault.
-pub fn run(only: &str, progress: &mut dyn FnMut(&str)) -> Result<ZooMeasured, String> {
+pub fn run(part: Part, only: &str, progress: &mut dyn FnMut(&str)) -> Result<ZooMeasured, String> {
     cofferdam_evm::warm_up();
     let mut measured = ZooMeasured {
         base: Recall { name: "base".to_owned(), ..Recall::default() },
@@ -193,9 +219,9 @@ pub fn run(only: &str, progress: &mut dyn FnMut(&str)) -> Result<ZooMeasured, St
         look_alikes: Vec::new(),
         history: Said::default(),
     };
-    for entry in ENTRIES.iter().filter(|entry| entry.name.contains(only)) {
+    for entry in part.entries().iter().filter(|entry| entry.name.contains(only)) {
         match entry.nature {
-            Nature::Attack(family) => attack(entry, family, &mut measured)?,
+            Nature::Attack(family) => attack(entry, family, part.mutators(), &mut measured)?,
             Nature::Honest => look_alike(entry, &mut measured)?,
         }
         progress(entry.name);
@@ -204,9 +230,9 @@ pub fn run(only: &str, progress: &mut dyn FnMut(&str)) -> Result<ZooMeasured, St
     Ok(measured)
 }
 
-fn attack(entry: &Entry, family: Family, measured: &mut ZooMeasured) -> Result<(), String> {
+fn attack(entry: &Entry, family: Family, mutators: &[Mutator], measured: &mut ZooMeasured) -> Result<(), String> {
     let mut whole_harm = U256::ZERO;
-    for mutator in Mutator::ALL {
+    for mutator in mutators.iter().copied() {
         let Some(recording) = played(entry, mutator)? else { continue };
         let harm = recording.lost.saturating_add(recording.at_risk);
         if mutator == Mutator::Base {
@@ -304,26 +330,32 @@ mod tests {
 
     #[test]
     fn an_attack_and_a_look_alike_go_through_the_judge() {
-        let measured = run("reserve-claimed", &mut |_| {}).unwrap();
+        let measured = run(Part::Known, "reserve-claimed", &mut |_| {}).unwrap();
         assert!(measured.attacks.len() > 1, "the entry is played unchanged and changed");
         assert_eq!(measured.base.n, 1);
-        let measured = run("honest-zap", &mut |_| {}).unwrap();
+        let measured = run(Part::Known, "honest-zap", &mut |_| {}).unwrap();
         assert_eq!(measured.look_alikes.len(), 1);
         assert!(measured.history.transactions > 10);
     }
 
     #[test]
     fn a_hostile_decision_is_told_when_it_is_queued_and_a_planned_one_is_not() {
-        let measured = run("governance-hostile", &mut |_| {}).unwrap();
+        let measured = run(Part::Known, "governance-hostile", &mut |_| {}).unwrap();
         assert_eq!(measured.base.n, 2);
         for row in measured.attacks.iter().filter(|row| row.mutator == Mutator::Base) {
             let told = row.told.as_ref().unwrap();
             assert_eq!((told.window, told.transaction), (Window::Before, 3), "{}", row.name);
             assert!(told.why.iter().any(|why| why.starts_with("queued-operation")), "{:?}", told.why);
         }
-        let planned = run("honest-upgrade", &mut |_| {}).unwrap();
+        let planned = run(Part::Known, "honest-upgrade", &mut |_| {}).unwrap();
         let said = &planned.look_alikes[0].said;
         assert_eq!((said.stops, said.alerts), (0, 0), "{said:?}");
+    }
+
+    #[test]
+    fn a_held_out_attack_goes_through_the_judge_as_well() {
+        let measured = run(Part::HeldOut, "voucher-signed-by-nobody", &mut |_| {}).unwrap();
+        assert_eq!((measured.base.n, measured.mutated.n), (1, 1));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `bench`: exactness, speed and recall over cases on disk, and recall over the attack zoo.
 
+mod held_out;
+mod learnt;
 mod zoo;
 
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::bench::zoo::Part;
 use crate::bench::{self, Flagged, Measured};
 use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::printable::shortened;
@@ -21,6 +24,12 @@ pub struct Arguments {
     /// Play the attack zoo instead: recall by family and by change, and what is said of honest flows.
     #[arg(long, conflicts_with = "cases")]
     zoo: bool,
+    /// Play the part of the zoo that no detector was written with: each attack and what was said of it, apart from the zoo.
+    #[arg(long, requires = "zoo")]
+    held_out: bool,
+    /// Learn first: of the zoo each history before anything happens, of cases the older blocks, to judge the newer ones.
+    #[arg(long)]
+    learnt: bool,
     /// Only entries of the zoo with this in their name.
     #[arg(long, requires = "zoo", default_value = "")]
     only: String,
@@ -38,11 +47,15 @@ pub struct Arguments {
 /// [`Failure::Input`] when a case cannot be read.
 pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     let Some(folder) = &arguments.cases else {
+        let part = if arguments.held_out { Part::HeldOut } else { Part::Known };
         return match &arguments.write {
-            Some(folder) => zoo::write(&arguments.only, folder, json),
-            None => zoo::run(&arguments.only, json),
+            Some(folder) => zoo::write(part, &arguments.only, folder, json),
+            None => zoo::run(part, arguments.learnt, &arguments.only, json),
         };
     };
+    if arguments.learnt {
+        return learnt::run(folder, json);
+    }
     let style = ProgressStyle::with_template("{spinner} {pos} cases, {elapsed}  {msg}");
     let bar = ProgressBar::new_spinner().with_style(style.map_err(Failure::outside)?);
     let clock = SystemClock::start();

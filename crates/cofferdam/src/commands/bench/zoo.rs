@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use cofferdam_simnet::zoo::ENTRIES;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::held_out;
 use crate::bench::export;
-use crate::bench::zoo::{self, AttackRow, Recall, ZooMeasured};
+use crate::bench::zoo::{self, AttackRow, Part, Recall, ZooMeasured};
 use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::printable::shortened;
 
@@ -18,14 +18,14 @@ const MUTATED_PERCENT: f64 = 90.0;
 /// Alerts on look-alikes that are allowed.
 const ALERTS: u64 = 1;
 
-/// Plays the zoo. The answer is "no" when less was told than is asked for, or honest flows were disturbed.
+/// Plays a part of the zoo. The answer is "no" when less was told than is asked for, or honest flows were disturbed.
 ///
 /// # Errors
 /// [`Failure::Input`] when no entry has `only` in its name, or an entry is at fault.
-pub(super) fn run(only: &str, json: bool) -> Result<Answer, Failure> {
+pub(super) fn run(part: Part, only: &str, json: bool) -> Result<Answer, Failure> {
     let style = ProgressStyle::with_template("{spinner} {pos} entries, {elapsed}  {msg}");
     let bar = ProgressBar::new_spinner().with_style(style.map_err(Failure::outside)?);
-    let measured = zoo::run(only, &mut |name| {
+    let measured = zoo::run(part, only, &mut |name| {
         bar.set_message(name.to_owned());
         bar.inc(1);
     });
@@ -37,7 +37,10 @@ pub(super) fn run(only: &str, json: bool) -> Result<Answer, Failure> {
     if json {
         print_json(&measured)?;
     } else {
-        show(&measured)?;
+        match part {
+            Part::Known => show(&measured)?,
+            Part::HeldOut => held_out::show(&measured)?,
+        }
     }
     let stops = measured.look_alikes.iter().map(|row| row.said.stops).fold(0, u64::saturating_add);
     let alerts = measured.look_alikes.iter().map(|row| row.said.alerts).fold(0, u64::saturating_add);
@@ -49,8 +52,8 @@ pub(super) fn run(only: &str, json: bool) -> Result<Answer, Failure> {
 ///
 /// # Errors
 /// [`Failure::Input`] when no entry has `only` in its name, or the folder cannot be written.
-pub(super) fn write(only: &str, folder: &Path, json: bool) -> Result<Answer, Failure> {
-    let entries = ENTRIES.iter().filter(|entry| entry.name.contains(only));
+pub(super) fn write(part: Part, only: &str, folder: &Path, json: bool) -> Result<Answer, Failure> {
+    let entries = part.entries().iter().filter(|entry| entry.name.contains(only));
     let written = export::write(entries, folder).map_err(Failure::input)?;
     if written == 0 {
         return Err(Failure::input(format!("--only {only}: no entry of the zoo has this in its name")));
@@ -102,7 +105,7 @@ fn show(measured: &ZooMeasured) -> Result<(), Failure> {
     Ok(())
 }
 
-fn recall_table(heading: &str, recalls: &[Recall]) -> Table {
+pub(super) fn recall_table(heading: &str, recalls: &[Recall]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([heading, "n", "flagged", "95 %", "stops", "before any loss", "when tried"]);
