@@ -2,6 +2,7 @@
 //! makes of what a real node has.
 
 mod config;
+mod envelope;
 mod record;
 mod simulate;
 

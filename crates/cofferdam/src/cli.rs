@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{backtest, bench, config, drill, incident, record, simulate, watch};
+use crate::commands::{backtest, bench, config, drill, envelope, incident, record, simulate, watch};
 
 /// What scripts may rely on; said by `--help`.
 const EXIT_CODES: &str = "Results go to standard output, everything else to standard error.\n\
@@ -41,6 +41,8 @@ enum Command {
     Record(record::Arguments),
     /// What a transaction would do, what is thought of it and what would be done about it.
     Simulate(simulate::Arguments),
+    /// Draft, read, sign, check and revoke the limits inside which the machine may act alone.
+    Envelope(envelope::Arguments),
     /// Read the incident record, and check it.
     Incident(incident::Arguments),
 }
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Backtest(arguments) => backtest::run(&arguments, json),
         Command::Record(arguments) => record::run(&arguments, json),
         Command::Simulate(arguments) => simulate::run(&arguments, json),
+        Command::Envelope(arguments) => envelope::run(&arguments, json),
         Command::Incident(arguments) => incident::run(&arguments, json),
     };
     match done {

@@ -142,7 +142,7 @@ fn alert_sentence(alert: &OperatorAlert) -> String {
         OperatorAlert::ClockSkew { seconds } => format!("our clock is {seconds} s away from block time"),
         OperatorAlert::Stuck { doing, detail } => format!("the guard does not get on with {doing}: {detail}"),
         OperatorAlert::GoesOn { doing } => format!("the guard gets on again with {doing}"),
-        OperatorAlert::LimitsChanged { by } => format!("the limits were changed: the file with keccak {by} holds now"),
+        OperatorAlert::LimitsChanged { by } => format!("the limits file was changed: what holds now is named {by}"),
         OperatorAlert::LimitsUnusable { reason } => {
             format!("the limits file was changed and cannot be used, the old limits hold: {reason}")
         }

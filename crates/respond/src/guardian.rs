@@ -233,6 +233,54 @@ impl Guardian {
     }
 }
 
+/// A person's key, opened to sign one thing by hand, with the person looking. Never a guardian's: a guardian signs calls
+/// that close, and nothing else.
+pub struct Wallet(PrivateKeySigner);
+
+impl fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wallet").field(&self.0.address()).finish()
+    }
+}
+
+impl Wallet {
+    /// Opens a keystore with the password in a file.
+    ///
+    /// # Errors
+    /// [`GuardianError`]: one clear reason, never the secret.
+    pub fn open(keystore: &Path, password_file: &Path) -> Result<Self, GuardianError> {
+        let settings = GuardianSettings {
+            name: "signer".to_owned(),
+            address: None,
+            keystore: Some(keystore.to_owned()),
+            password_file: Some(password_file.to_owned()),
+            password_file_env: None,
+            key_file_env: None,
+        };
+        let source = Source { guardian: &settings.name, env: &|_| None };
+        source.keystore(keystore, &settings).map(Self)
+    }
+
+    /// A key that is already in memory: drills, whose keys are nobody's secret. `None` when `key` is not a key.
+    pub fn from_key(key: &B256) -> Option<Self> {
+        PrivateKeySigner::from_bytes(key).ok().map(Self)
+    }
+
+    /// Whose key it is.
+    pub fn address(&self) -> Address {
+        self.0.address()
+    }
+
+    /// 65 bytes over `hash`, which the caller has shown to the person in words.
+    ///
+    /// # Errors
+    /// [`SignError`] when the key could not sign.
+    pub fn sign(&self, hash: B256) -> Result<Bytes, SignError> {
+        let signature = self.0.sign_hash_sync(&hash).map_err(|_| SignError { guardian: "signer".to_owned() })?;
+        Ok(Bytes::copy_from_slice(&signature.as_bytes()))
+    }
+}
+
 /// There is no key, or it could not sign.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 #[error("guardian `{guardian}` could not sign")]

@@ -32,6 +32,7 @@ mod responder;
 mod resume;
 mod settle;
 mod trial;
+mod typed;
 
 #[cfg(test)]
 mod over_simnet;
@@ -44,7 +45,7 @@ mod tests;
 
 pub use answer::{PlanAnswer, Progress, Reply, RespondError, Response, Stop, Timing};
 pub use channel::{Channel, ChannelError, Delivery, Mined, Purse, Reading};
-pub use guardian::{Guardian, GuardianError, GuardianSettings, open_all};
+pub use guardian::{Guardian, GuardianError, GuardianSettings, Wallet, open_all};
 pub use lever::{Lever, LeverError, LeverKind, LeverSettings};
 pub use limits::{Limits, LimitsError, Wrong};
 pub use node_channel::NodeChannel;

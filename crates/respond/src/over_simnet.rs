@@ -78,6 +78,7 @@ fn an_attack_is_sealed_through_the_endpoint_that_lives() {
             chain_id: CHAIN,
             levers: vec![lever("vault-pause", module(), VAULT)],
             limits: Some(Limits::parse(LIMITS.as_bytes()).unwrap()),
+            signers: None,
             guardians: BTreeMap::from([("machine".to_owned(), guardian())]),
             readiness_blocks: 5,
         };

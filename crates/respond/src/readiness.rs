@@ -2,7 +2,7 @@
 //!
 //! A change is told once, in both directions; nothing is told again at each block.
 
-use cofferdam_evm::Engine;
+use cofferdam_evm::{CallRequest, Engine};
 use cofferdam_types::{Header, OperatorAlert};
 
 use alloy_primitives::{Address, U256};
@@ -11,6 +11,7 @@ use crate::answer::Progress;
 use crate::answer::RespondError;
 use crate::fees::Caps;
 use crate::lever::Lever;
+use crate::limits::envelope::is_yes;
 use crate::refusal::Refusal;
 use crate::responder::Responder;
 use crate::trial::{Closable, closable};
@@ -18,6 +19,8 @@ use crate::trial::{Closable, closable};
 /// Actions that a guardian must be able to pay for at the caps.
 const ACTIONS: u64 = 3;
 const GWEI: u128 = 1_000_000_000;
+/// Gas for a contract's answer whether it signed: a Safe of dozens of owners needs a tenth of it.
+const ASK_GAS: u64 = 5_000_000;
 
 /// Why a lever is not ready: a word that stays the same while numbers change, and the sentence for a person.
 struct Unready {
@@ -33,6 +36,7 @@ impl Responder {
         if !due {
             return Ok(Vec::new());
         }
+        self.ask_signers(engine);
         let mut told = Vec::new();
         for lever in self.levers.clone() {
             let Some(state) = self.readiness_of(&lever, engine, &head) else { continue };
@@ -40,6 +44,21 @@ impl Responder {
         }
         self.readiness_at = Some(head.number);
         Ok(told)
+    }
+
+    /// Asks the contracts among the signers on the head whether they signed: their owners may have changed since. Executed
+    /// here, so that no endpoint's word is taken for theirs. One that cannot be asked now has not signed.
+    pub(crate) fn ask_signers(&mut self, engine: &mut Engine) {
+        let Some(limits) = &mut self.limits else { return };
+        let mut confirmed = Vec::new();
+        for (signer, data) in limits.to_ask() {
+            let request = CallRequest { from: Address::ZERO, to: Some(signer), value: U256::ZERO, data, gas: ASK_GAS };
+            let answer = engine.fork().call(&request);
+            if answer.is_ok_and(|answer| is_yes(&answer.result)) {
+                confirmed.push(signer);
+            }
+        }
+        limits.set_confirmed(confirmed);
     }
 
     /// Outer `None`: nothing can be said now, because state was missing or we closed it ourselves.
@@ -62,7 +81,9 @@ impl Responder {
         let caps = match &self.limits {
             Some(limits) => match limits.caps(lever, self.book.now(), head.timestamp) {
                 Ok(caps) => caps,
-                Err(reason @ Refusal::Expired { .. }) => return unready("expired", reason.to_string()),
+                Err(reason @ (Refusal::Expired { .. } | Refusal::NotApproved { .. } | Refusal::AnotherCall)) => {
+                    return unready(kind_of(&reason), reason.to_string());
+                }
                 // Switched off or never listed: somebody decided that, it has not decayed.
                 Err(_) => usual_caps(head),
             },
@@ -124,14 +145,19 @@ const fn kind_of(reason: &Refusal) -> &'static str {
         Refusal::NoEffect { .. } => "effect",
         Refusal::NoKey { .. } | Refusal::CannotSign(_) => "key",
         Refusal::Fee(crate::fees::FeeRefusal::NoFunds { .. }) => "funds",
-        Refusal::Expired { .. } => "expired",
+        Refusal::Expired { .. } | Refusal::NotYet { .. } => "expired",
+        Refusal::NotApproved { .. } => "signatures",
+        Refusal::AnotherCall => "limits",
         Refusal::LaneUnknown { .. } => "endpoints",
         Refusal::Fee(crate::fees::FeeRefusal::AboveCap { .. })
         | Refusal::Shadow
         | Refusal::SwitchedOff
+        | Refusal::Revoked { .. }
         | Refusal::NotListed
         | Refusal::TooWeak { .. }
         | Refusal::Immature { .. }
+        | Refusal::NoBrokenInvariant
+        | Refusal::TooLittleLost
         | Refusal::TooMany { .. }
         | Refusal::CoolingDown { .. }
         | Refusal::AlreadyClosed

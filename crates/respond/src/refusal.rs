@@ -1,5 +1,6 @@
 //! Why a containment was not sent. Each reason is one line of the record and is read by a person.
 
+use alloy_primitives::Address;
 use cofferdam_types::Level;
 
 use crate::fees::FeeRefusal;
@@ -26,6 +27,30 @@ pub enum Refusal {
         /// Unix seconds, the later of our clock and the head's.
         now: u64,
     },
+    /// Ended by one of the signers.
+    #[error("{signer} revoked the limits")]
+    Revoked {
+        /// Who.
+        signer: Address,
+    },
+    /// Contracts among the signers do not say yes (any more).
+    #[error(
+        "{have} of {need} signatures under the limits stand: a contract among the signers does not confirm its own"
+    )]
+    NotApproved {
+        /// Signatures that stand.
+        have: usize,
+        /// How many are needed.
+        need: u32,
+    },
+    /// The envelope does not hold yet.
+    #[error("the limits hold from {from} on (unix seconds), it is {now}")]
+    NotYet {
+        /// Unix seconds.
+        from: u64,
+        /// Unix seconds, the earlier of our clock and the head's.
+        now: u64,
+    },
     /// The findings do not reach the level.
     #[error("the strongest finding about the module is {seen}, the limits need {needed}")]
     TooWeak {
@@ -40,6 +65,15 @@ pub enum Refusal {
         /// What the limits ask for.
         needed: &'static str,
     },
+    /// The lever calls something else than what people signed for.
+    #[error("the limits name another contract or function than the lever calls")]
+    AnotherCall,
+    /// Proof by a broken invariant is asked for.
+    #[error("the limits ask for a broken invariant or assertion, and none is")]
+    NoBrokenInvariant,
+    /// Not worth it.
+    #[error("no finding counts a loss as large as the limits ask for")]
+    TooLittleLost,
     /// The window is full.
     #[error("{done} actions within {window_seconds} s, the limits allow {allowed}")]
     TooMany {

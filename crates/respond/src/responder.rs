@@ -19,6 +19,7 @@ use crate::channel::{Channel, Delivery, Purse};
 use crate::fees::Rival;
 use crate::guardian::Guardian;
 use crate::lever::{Lever, LeverError, LeverSettings};
+use crate::limits::envelope::{EnvelopeError, Signers};
 use crate::limits::{Limits, LimitsError};
 use crate::plan::{Confirmed, Sent};
 use crate::refusal::Refusal;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub levers: Vec<LeverSettings>,
     /// What may be done alone; `None` is shadow mode.
     pub limits: Option<Limits>,
+    /// Whose signatures the limits need; `None`: whoever writes the file decides alone.
+    pub signers: Option<Signers>,
     /// The keys, by name.
     pub guardians: BTreeMap<String, Guardian>,
     /// Each lever is tried every so many blocks, at least 1.
@@ -63,6 +66,9 @@ pub enum SetupError {
     /// The limits name something that does not exist.
     #[error(transparent)]
     Limits(#[from] LimitsError),
+    /// The signatures under the limits do not suffice.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
 }
 
 /// Draws up plans, sends them and follows them to their end. See the module.
@@ -70,6 +76,7 @@ pub struct Responder {
     pub(crate) chain_id: u64,
     pub(crate) levers: Vec<Arc<Lever>>,
     pub(crate) limits: Option<Limits>,
+    signers: Option<Signers>,
     pub(crate) guardians: BTreeMap<String, Guardian>,
     pub(crate) book: Book,
     pub(crate) channel: Arc<dyn Channel>,
@@ -88,6 +95,19 @@ pub struct Responder {
     pub(crate) readiness_blocks: u64,
     pub(crate) readiness_at: Option<BlockNumber>,
     pub(crate) loaded: bool,
+}
+
+fn serial(limits: &Limits) -> Option<u64> {
+    limits.envelope().map(|envelope| envelope.header().serial)
+}
+
+/// Whether limits are for these levers and signed by who must sign.
+fn fit(limits: &mut Limits, levers: &[Arc<Lever>], signers: Option<&Signers>, chain_id: u64) -> Result<(), SetupError> {
+    limits.check_subjects(levers.iter().map(Arc::as_ref))?;
+    if let Some(signers) = signers {
+        limits.bind(signers, chain_id)?;
+    }
+    Ok(())
 }
 
 /// A sent plan and what is needed to see it through.
@@ -155,13 +175,15 @@ impl Responder {
             }
             levers.push(Arc::new(lever));
         }
-        if let Some(limits) = &setup.limits {
-            limits.check_subjects(levers.iter().map(Arc::as_ref))?;
+        let mut limits = setup.limits;
+        if let Some(limits) = &mut limits {
+            fit(limits, &levers, setup.signers.as_ref(), setup.chain_id.0)?;
         }
         Ok(Self {
             chain_id: setup.chain_id.0,
             levers,
-            limits: setup.limits,
+            limits,
+            signers: setup.signers,
             guardians: setup.guardians,
             book: Book::new(journal, clock),
             channel,
@@ -178,15 +200,23 @@ impl Responder {
         })
     }
 
-    /// Exchanges the limits: people wrote a new file, or took it away.
+    /// Exchanges the limits: people wrote a new file, or took it away. Contracts among the signers are asked at the next
+    /// head.
     ///
     /// # Errors
-    /// [`SetupError::Limits`]; the old limits stay.
+    /// [`SetupError`]; the old limits stay.
     pub fn set_limits(&mut self, limits: Option<Limits>) -> Result<(), SetupError> {
-        if let Some(new) = &limits {
-            new.check_subjects(self.levers.iter().map(Arc::as_ref))?;
+        let mut limits = limits;
+        if let Some(new) = &mut limits {
+            if let Some((seen, holds)) = serial(new).zip(self.limits.as_ref().and_then(serial))
+                && seen < holds
+            {
+                return Err(EnvelopeError::Older { seen, holds }.into());
+            }
+            fit(new, &self.levers, self.signers.as_ref(), self.chain_id)?;
         }
         self.limits = limits;
+        self.readiness_at = None;
         Ok(())
     }
 

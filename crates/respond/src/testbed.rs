@@ -726,6 +726,7 @@ fn start(
         chain_id: CHAIN,
         levers: levers.to_vec(),
         limits: limits.map(|text| Limits::parse(text.as_bytes()).unwrap()),
+        signers: None,
         guardians: BTreeMap::from([("machine".to_owned(), guardian())]),
         readiness_blocks: 5,
     };

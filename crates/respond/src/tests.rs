@@ -685,6 +685,7 @@ fn levers_limits_and_guardians_must_fit_together() {
             chain_id: crate::testbed::CHAIN,
             levers,
             limits: limits.map(|text| Limits::parse(text.as_bytes()).unwrap()),
+            signers: None,
             guardians: [("machine".to_owned(), guardian())].into(),
             readiness_blocks: 0,
         };

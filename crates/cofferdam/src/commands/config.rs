@@ -49,7 +49,13 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             }
             match &checked {
                 Ok(ready) if !json => {
-                    let mode = if ready.responder.limits.is_some() { "acts within its limits" } else { "shadow mode" };
+                    let revoked = || ready.responder.signers.as_ref().zip(ready.responder.limits.as_ref());
+                    let revoked = revoked().and_then(|(signers, limits)| limits.envelope()?.revoked_by(signers));
+                    let mode = match (&ready.responder.limits, revoked) {
+                        (_, Some(_)) => "its limits are revoked, so nothing is sent",
+                        (Some(_), None) => "acts within its limits",
+                        (None, None) => "shadow mode",
+                    };
                     print_line(format_args!(
                         "{}: ok: chain {}, {}, {}, {}, {mode}",
                         file.display(),

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod bench;
 pub mod config;
 pub mod drill;
+pub mod envelope;
 pub mod incident;
 pub mod record;
 pub mod simulate;

@@ -53,6 +53,7 @@ impl Ready {
             chain_id: responder.chain_id,
             levers: responder.levers.clone(),
             limits: responder.limits.clone(),
+            signers: responder.signers.clone(),
             guardians: keyless(&responder.guardians),
             readiness_blocks: responder.readiness_blocks,
         }
@@ -107,8 +108,8 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
         velocity: entry.velocity.clone(),
         repeat: entry.repeat.clone(),
         newborn: entry.newborn.clone(),
-        queued: entry.queued.clone(),
         novelty: entry.novelty.clone(),
+        queued: entry.queued.clone(),
         authority: entry.authority.clone(),
         invariants: entry.invariants.clone(),
         allow: entry.allow.clone(),
@@ -364,6 +365,7 @@ impl Check<'_> {
             chain_id: rules.chain(),
             levers: file.levers.clone(),
             limits,
+            signers: file.signers.clone(),
             guardians,
             readiness_blocks: READINESS_BLOCKS,
         };

@@ -32,6 +32,7 @@ use cofferdam_detect::settings::{
     NewbornSettings, NoveltySettings, OutflowSettings, PriceSettings, QueuedSettings, ReentrySettings, RepeatSettings,
     SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
 };
+use cofferdam_respond::limits::envelope::Signers;
 use cofferdam_respond::{GuardianSettings, LeverSettings};
 use cofferdam_types::{ChainId, Level, ModuleId};
 use schemars::JsonSchema;
@@ -72,6 +73,9 @@ pub struct File {
     /// Path of the file with what may be done alone. Absent: shadow mode, everything is tried and nothing is sent.
     #[serde(default)]
     pub limits: Option<PathBuf>,
+    /// Whose signatures the limits need. Absent: whoever may write the limits file decides alone.
+    #[serde(default)]
+    pub signers: Option<Signers>,
     /// CSV files with accounts that are known: exchanges, mixers, bridges, attackers. The first line names the columns:
     /// `address`, `category` (or `label`), and where there is one `name`.
     #[serde(default)]
@@ -79,13 +83,13 @@ pub struct File {
     /// What detectors may say, and how long they remember.
     #[serde(default)]
     pub detectors: Detectors,
+    /// Work on modules that is declared beforehand: what it covers exactly is a notice.
+    #[serde(default)]
+    pub maintenance: Vec<Maintenance>,
     /// Who is told.
     #[serde(rename = "webhook", default)]
     pub webhooks: Vec<Webhook>,
     /// How the chain is followed.
-    /// Work on modules that is declared beforehand: what it covers exactly is a notice.
-    #[serde(default)]
-    pub maintenance: Vec<Maintenance>,
     #[serde(default)]
     pub follow: Follow,
     /// Address and port for metrics and health, such as `127.0.0.1:9464`. Absent: none.
@@ -100,12 +104,12 @@ pub struct File {
 pub struct Detectors {
     /// The most that a detector may say, by its id. Absent: what its maturity allows.
     pub max_level: BTreeMap<String, Level>,
+    /// File of `cofferdam learn`: what the modules do when nothing is wrong. Absent: nothing is new.
+    pub learnt: Option<PathBuf>,
     /// How long ago something must have been seen first to be familiar, in seconds of block time.
     pub familiar_after_seconds: u64,
     /// How long whoever took part in something flagged is under suspicion, in seconds of block time.
     pub suspect_seconds: u64,
-    /// File of `cofferdam learn`: what the modules do when nothing is wrong. Absent: nothing is new.
-    pub learnt: Option<PathBuf>,
 }
 
 impl Default for Detectors {
@@ -197,13 +201,13 @@ pub struct ModuleEntry {
     /// When a new contract counts.
     #[serde(default)]
     pub newborn: NewbornSettings,
+    /// When something is new, where a learnt file is named.
+    #[serde(default)]
+    pub novelty: NoveltySettings,
     /// When an operation counts that waits for its time.
     #[serde(default)]
     pub queued: QueuedSettings,
     /// Who may change owners, roles and code.
-    /// When something is new, where a learnt file is named.
-    #[serde(default)]
-    pub novelty: NoveltySettings,
     #[serde(default)]
     pub authority: AuthoritySettings,
     /// What must hold across every transaction that touches it.
@@ -314,6 +318,21 @@ pub fn load(path: &Path, env: &Environment<'_>) -> Result<Ready, Vec<Mistake>> {
     take(text, path.parent().unwrap_or(Path::new("")), env)
 }
 
+/// The chain and the signers that a file names, without looking at keys, limits or the environment.
+///
+/// # Errors
+/// As [`load`].
+pub fn signers(path: &Path) -> Result<(ChainId, Option<Signers>), Vec<Mistake>> {
+    let whole = |reason: String| vec![Mistake::new(path.display().to_string(), reason)];
+    let text = std::fs::read_to_string(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
+    let (value, places) = places::read(&text)?;
+    let file = structured(&value).map_err(|mut mistakes| {
+        places.locate(&mut mistakes);
+        mistakes
+    })?;
+    Ok((file.chain.id, file.signers))
+}
+
 /// What is wrong in the text of a configuration; empty when nothing is. Relative paths begin at the working directory.
 pub fn mistakes_in(text: &str, env: &Environment<'_>) -> Vec<Mistake> {
     take(text, Path::new(""), env).err().unwrap_or_default()
@@ -359,13 +378,13 @@ impl File {
         for assertion in self.modules.iter_mut().flat_map(|module| &mut module.assertions) {
             assertion.artifact = folder.join(&assertion.artifact);
         }
+        if let Some(path) = &mut self.detectors.learnt {
+            *path = folder.join(&*path);
+        }
         self.record.database = folder.join(&self.record.database);
         self
     }
 }
-        if let Some(path) = &mut self.detectors.learnt {
-            *path = folder.join(&*path);
-        }
 
 /// What is wrong in a file beside the structural mistakes that it has.
 fn beside(value: &serde_json::Value, folder: &Path, env: &Environment<'_>) -> Vec<Mistake> {

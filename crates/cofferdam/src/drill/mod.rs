@@ -10,6 +10,7 @@
 pub mod amount;
 pub mod charts;
 pub mod conclude;
+mod envelope;
 pub mod glossary;
 pub mod html;
 mod meter;

@@ -14,7 +14,7 @@ use cofferdam_detect::settings::{AssetName, InvariantSettings, ModuleSettings, O
 use cofferdam_evm::{Budget, RehearsalBudget, Rules};
 use cofferdam_incident::{Options, Store, verify};
 use cofferdam_respond::{
-    Guardian, LeverKind, LeverSettings, Limits, NodeChannel, Progress, Reply, Responder, Setup as ResponderSetup,
+    Guardian, LeverKind, LeverSettings, NodeChannel, Progress, Reply, Responder, Setup as ResponderSetup,
 };
 use cofferdam_simnet::scenario::{Courier, InvariantRule, LimitSpec, Losses, Scenario, Script, Setup, Side, Step};
 use cofferdam_simnet::{Config, Simnet};
@@ -25,6 +25,7 @@ use cofferdam_types::{
 };
 
 use super::amount::AssetLabel;
+use super::envelope;
 use super::glossary::Glossary;
 use super::meter::{Meter, Taking};
 use super::report::{
@@ -49,7 +50,7 @@ pub struct DrillError {
     reason: String,
 }
 
-fn failed<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> DrillError {
+pub(super) fn failed<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> DrillError {
     move |error| DrillError { what, reason: error.to_string() }
 }
 
@@ -481,27 +482,16 @@ fn responder_setup(setup: &Setup, rules: &Rules) -> Result<ResponderSetup, Drill
     });
     let guardian = Guardian::from_key(GUARDIAN, &setup.guardian().secret());
     let guardian = guardian.ok_or(DrillError { what: "the guardian", reason: "its key is no key".to_owned() })?;
-    let limits = Limits::parse(limits(setup).as_bytes()).map_err(failed("the limits are wrong"))?;
+    let levers: Vec<LeverSettings> = levers.collect();
+    let envelope = envelope::signed(rules.chain(), &levers)?;
     Ok(ResponderSetup {
         chain_id: rules.chain(),
-        levers: levers.collect(),
-        limits: Some(limits),
+        levers,
+        limits: Some(envelope.limits),
+        signers: Some(envelope.signers),
         guardians: BTreeMap::from([(GUARDIAN.to_owned(), guardian)]),
         readiness_blocks: 1,
     })
-}
-
-/// One pause per module and hour, at a price that no attack of these scenarios exceeds.
-fn limits(setup: &Setup) -> String {
-    let mut text = "enabled = true\n".to_owned();
-    for module in &setup.deployment.modules {
-        text.push_str(&format!(
-            "\n[[allow]]\nmodule = \"{}\"\nmax_actions = 3\nwindow_seconds = 3600\nexpires_unix_seconds = 4102444800\n\
-             max_fee_per_gas_wei = \"1000000000000\"\nmax_total_cost_wei = \"1000000000000000000\"\n",
-            module.id
-        ));
-    }
-    text
 }
 
 fn glossary(setup: &Setup) -> Glossary {

@@ -422,6 +422,7 @@ impl Built<'_> {
             chain_id: CHAIN,
             levers: vec![lever],
             limits: limits.map(|text| Limits::parse(text.as_bytes()).unwrap()),
+            signers: None,
             guardians: BTreeMap::from([("machine".to_owned(), guardian)]),
             readiness_blocks: 1,
         };

@@ -14,6 +14,8 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{Eip712Domain, SolCall, SolStruct};
 use serde_json::{Value, json};
 
+use crate::typed::typed_data;
+
 pub mod batch;
 pub mod builder;
 mod signatures;
@@ -222,8 +224,7 @@ impl Safe {
     /// EIP-712 domain separator: the first of the two hashes that hardware wallets show. Before 1.3.0 the chain is no part
     /// of it, and a signature holds on every chain.
     pub fn domain_hash(&self) -> B256 {
-        let chain_id = self.version.signs_chain().then(|| U256::from(self.chain_id));
-        Eip712Domain { chain_id, verifying_contract: Some(self.address), ..Eip712Domain::default() }.separator()
+        self.domain().separator()
     }
 
     /// What the owners sign: `getTransactionHash` of the contract.
@@ -257,43 +258,24 @@ impl Safe {
 
     /// The same for wallets: the argument of `eth_signTypedData_v4`. Numbers are decimal strings.
     pub fn typed_data(&self, transaction: &SafeTransaction) -> Value {
-        let field = |(kind, name): (&str, &str)| json!({ "name": name, "type": kind });
-        let contract = ("address", "verifyingContract");
-        let mut domain = json!({ "verifyingContract": self.address });
-        let mut domain_type = vec![field(contract)];
-        if self.version.signs_chain() {
-            domain = json!({ "chainId": self.chain_id, "verifyingContract": self.address });
-            domain_type.insert(0, field(("uint256", "chainId")));
-        }
-        let fields = [
-            ("address", "to"),
-            ("uint256", "value"),
-            ("bytes", "data"),
-            ("uint8", "operation"),
-            ("uint256", "safeTxGas"),
-            ("uint256", "baseGas"),
-            ("uint256", "gasPrice"),
-            ("address", "gasToken"),
-            ("address", "refundReceiver"),
-            ("uint256", "nonce"),
-        ];
-        json!({
-            "types": { "EIP712Domain": domain_type, "SafeTx": fields.map(field) },
-            "primaryType": "SafeTx",
-            "domain": domain,
-            "message": {
-                "to": transaction.to,
-                "value": transaction.value.to_string(),
-                "data": transaction.data,
-                "operation": transaction.operation.code(),
-                "safeTxGas": transaction.safe_tx_gas.to_string(),
-                "baseGas": transaction.base_gas.to_string(),
-                "gasPrice": transaction.gas_price.to_string(),
-                "gasToken": transaction.gas_token,
-                "refundReceiver": transaction.refund_receiver,
-                "nonce": transaction.nonce.to_string(),
-            },
-        })
+        let message = json!({
+            "to": transaction.to,
+            "value": transaction.value.to_string(),
+            "data": transaction.data,
+            "operation": transaction.operation.code(),
+            "safeTxGas": transaction.safe_tx_gas.to_string(),
+            "baseGas": transaction.base_gas.to_string(),
+            "gasPrice": transaction.gas_price.to_string(),
+            "gasToken": transaction.gas_token,
+            "refundReceiver": transaction.refund_receiver,
+            "nonce": transaction.nonce.to_string(),
+        });
+        typed_data::<abi::SafeTx>(&self.domain(), &message)
+    }
+
+    fn domain(&self) -> Eip712Domain {
+        let chain_id = self.version.signs_chain().then(|| U256::from(self.chain_id));
+        Eip712Domain { chain_id, verifying_contract: Some(self.address), ..Eip712Domain::default() }
     }
 }
 

@@ -15,8 +15,10 @@ pub(super) struct LimitsFile {
     path: PathBuf,
     /// What it looked like when it was read last; `None` where it could not be looked at.
     seen: Option<Stamp>,
-    /// The limits that hold.
+    /// Keccak of the file whose limits hold.
     holds: B256,
+    /// What names them.
+    by: B256,
     /// What was wrong with it, as told.
     told: Option<String>,
 }
@@ -33,7 +35,7 @@ struct Stamp {
 impl LimitsFile {
     /// The file at `path`, from which `holds` was read. It may have changed since.
     pub(super) const fn new(path: PathBuf, holds: &Limits) -> Self {
-        Self { path, seen: None, holds: holds.hash(), told: None }
+        Self { path, seen: None, holds: holds.file_hash(), by: holds.hash(), told: None }
     }
 
     /// Looks whether the file has changed, hands what it says to `take`, and returns what people must be told.
@@ -49,18 +51,18 @@ impl LimitsFile {
         }
         self.seen = stamp;
         let taken = match read {
-            Ok(limits) if limits.hash() == self.holds => Ok(None),
+            Ok(limits) if limits.file_hash() == self.holds => Ok(None),
             Ok(limits) => {
-                let by = limits.hash();
-                take(limits).map(|()| Some(by)).map_err(|error| error.to_string())
+                let names = (limits.file_hash(), limits.hash());
+                take(limits).map(|()| Some(names)).map_err(|error| error.to_string())
             }
             Err(error) => Err(unusable(&error)),
         };
         match taken {
             Ok(changed) => {
                 let mended = self.told.take().is_some();
-                self.holds = changed.unwrap_or(self.holds);
-                (mended || changed.is_some()).then_some(OperatorAlert::LimitsChanged { by: self.holds })
+                (self.holds, self.by) = changed.unwrap_or((self.holds, self.by));
+                (mended || changed.is_some()).then_some(OperatorAlert::LimitsChanged { by: self.by })
             }
             Err(reason) if self.told.as_ref() == Some(&reason) => None,
             Err(reason) => {
@@ -133,6 +135,22 @@ mod tests {
         assert_eq!(look(&mut file), (Some(OperatorAlert::LimitsChanged { by: second }), None), "it is well again");
         std::fs::write(&path, "enabled = true").unwrap();
         assert!(matches!(look(&mut file), (Some(OperatorAlert::LimitsChanged { .. }), Some(_))));
+    }
+
+    #[test]
+    fn signatures_and_a_revocation_below_the_same_terms_are_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("envelope.toml");
+        let terms = "enabled = true\n[envelope]\nprotocol = 'drill'\nchain_id = 1\nserial = 1\n";
+        std::fs::write(&path, terms).unwrap();
+        let first = Limits::load(&path).unwrap();
+        let mut file = LimitsFile::new(path.clone(), &first);
+        assert_eq!(look(&mut file), (None, None));
+        let entry = "[revoked]\nsigner = '0x00000000000000000000000000000000000000aa'\nsignature = '0x00'\n";
+        std::fs::write(&path, format!("{terms}{entry}")).unwrap();
+        let (told, taken) = look(&mut file);
+        assert_eq!(taken, Some(first.hash()), "the terms are the same, and yet it is another file");
+        assert_eq!(told, Some(OperatorAlert::LimitsChanged { by: first.hash() }));
     }
 
     #[test]

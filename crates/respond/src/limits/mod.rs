@@ -1,27 +1,54 @@
-//! What the machine may do alone: a local file that people write, read once and named by its hash in every
-//! authorisation. No file means shadow mode: everything but sending.
+//! What the machine may do alone: a local file that people write, named by its hash in every authorisation. No file
+//! means shadow mode: everything but sending. Where it is an [`envelope`], it holds by the signatures under it.
 //!
 //! Nothing here looks at a chain or a clock; what has been done so far is handed in, from the record, so that a restart
 //! forgets nothing.
 
-use std::fmt;
 use std::path::Path;
 
-use alloy_primitives::{B256, keccak256};
-use cofferdam_types::{Finding, Level, Maturity, ModuleId, PlanRecord, PlanStep, UnixMillis};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use cofferdam_types::{Finding, PlanRecord, UnixMillis};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::fees::Caps;
 use crate::lever::Lever;
 use crate::refusal::Refusal;
 use crate::trial::Proof;
 
-/// The limits as read, and the hash of the bytes they were read from.
+mod allowance;
+pub mod envelope;
+mod wei;
+
+pub(crate) use allowance::maturity_name;
+pub use allowance::{Allowance, MinLoss};
+pub use wei::Wei;
+
+use envelope::{Envelope, EnvelopeError, EnvelopeHeader, Signed, Signers};
+
+/// The limits as read, and the hash that names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     file: LimitsFile,
     hash: B256,
+    file_hash: B256,
+    envelope: Option<Envelope>,
+    approval: Approval,
+}
+
+/// How far the signatures under the limits are. Only [`Limits::bind`] asks for any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Approval {
+    /// Nobody need sign.
+    NotAsked,
+    /// Ended by one of the signers.
+    Revoked { signer: Address },
+    /// Signed by enough, once the contracts among them have said so.
+    Asked {
+        given: envelope::Approval,
+        /// Contracts that said yes on the last head at which they were asked.
+        confirmed: Vec<Address>,
+    },
 }
 
 /// The contents of the file.
@@ -33,116 +60,15 @@ struct LimitsFile {
     /// What may be done alone, one entry a lever or module.
     #[serde(default)]
     allow: Vec<Allowance>,
-}
-
-/// What may be done alone with one lever, or with the levers of one module.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Allowance {
-    /// The lever; exactly one of `lever` and `module`. A lever's own entry beats its module's.
-    lever: Option<String>,
-    /// The module, for all its levers.
-    module: Option<ModuleId>,
-    /// The least level that a finding must have: `stop` or `alert`.
-    #[serde(default = "stop")]
-    min_level: Level,
-    /// The least maturity that the detector must have.
-    #[serde(default = "stable")]
-    min_maturity: Maturity,
-    /// Plans that may be sent within `window_seconds`, failed ones included.
-    max_actions: u32,
-    /// Length of the sliding window.
-    window_seconds: u64,
-    /// Seconds after one plan was sent before another may be; failed plans do not start it.
+    /// What makes these limits an envelope: the terms that signatures are over.
     #[serde(default)]
-    cool_down_seconds: u64,
-    /// How long the module should stay closed. A pause does not lapse by itself: people are told, nothing is done.
-    max_duration_seconds: Option<u64>,
-    /// Unix seconds from which on this entry is void.
-    expires_unix_seconds: u64,
-    /// The most that is paid per gas, base fee included.
-    max_fee_per_gas_wei: Wei,
-    /// The most that one transaction may cost.
-    max_total_cost_wei: Wei,
-    /// The tip that is offered even when nothing must be overtaken.
-    #[serde(default = "one_gwei")]
-    priority_floor_wei: Wei,
-    /// Added on top of the attacker's tip.
-    #[serde(default = "one_gwei")]
-    priority_bump_wei: Wei,
-    /// Whether to close after harm that is already in a block when trying the attack again on the head shows nothing:
-    /// most drains cannot be repeated as they were, and pausing is the least power there is. Never applies to pending
-    /// transactions, nor where the trial shows that the attack still works.
-    #[serde(default = "yes")]
-    act_when_unproven: bool,
-}
-
-const fn stop() -> Level {
-    Level::Stop
-}
-
-const fn stable() -> Maturity {
-    Maturity::Stable
-}
-
-const fn one_gwei() -> Wei {
-    Wei(1_000_000_000)
-}
-
-const fn yes() -> bool {
-    true
-}
-
-/// An amount: a whole number, or a string of digits where TOML's 63 bits do not suffice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Wei(u128);
-
-impl<'de> Deserialize<'de> for Wei {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WeiVisitor)
-    }
-}
-
-impl JsonSchema for Wei {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Wei".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,78}$" })
-    }
-}
-
-struct WeiVisitor;
-
-impl de::Visitor<'_> for WeiVisitor {
-    type Value = Wei;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an amount of wei, as a whole number or as digits in quotes")
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Wei, E> {
-        u128::try_from(value).map(Wei).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Wei, E> {
-        Ok(Wei(value.into()))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Wei, E> {
-        let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        value
-            .parse()
-            .ok()
-            .filter(|_| digits)
-            .map(Wei)
-            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(value), &self))
-    }
+    envelope: Option<EnvelopeHeader>,
+    /// Signatures under the envelope.
+    #[serde(default)]
+    signature: Vec<Signed>,
+    /// One signer's signature that ends it.
+    #[serde(default)]
+    revoked: Option<Signed>,
 }
 
 /// The limits file cannot be used. Nothing is sent on the strength of a file that is not understood.
@@ -187,6 +113,9 @@ pub enum LimitsError {
         /// What may.
         expected: &'static str,
     },
+    /// Signatures without `[envelope]`.
+    #[error("limits: there are signatures and no `[envelope]` that they could be under")]
+    NothingSigned,
     /// A lever or module that does not exist.
     #[error("limits: `{subject}` is neither a lever nor a module with levers")]
     Unknown {
@@ -207,7 +136,7 @@ pub struct Wrong {
 /// What the limits said, and in whose name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
-    /// Keccak of the limits file.
+    /// The hash that names the limits.
     pub by: B256,
     /// Which limit, in words.
     pub reason: String,
@@ -268,11 +197,71 @@ impl Limits {
                 let error = LimitsError::Twice { subject: subject.1.to_owned() };
                 wrong.push(Wrong { entry: Some(entry), error });
             }
-            let values = allowance.check(subject.1).into_iter();
+            let signed = file.envelope.as_ref().map(|_| allowance.check_signed(subject.1));
+            let values = allowance.check(subject.1).into_iter().chain(signed.into_iter().flatten());
             wrong.extend(values.map(|error| Wrong { entry: Some(entry), error }));
             seen.push(subject);
         }
-        if wrong.is_empty() { Ok(Self { hash: keccak256(bytes), file }) } else { Err(wrong) }
+        if file.envelope.is_none() && (!file.signature.is_empty() || file.revoked.is_some()) {
+            wrong.push(Wrong { entry: None, error: LimitsError::NothingSigned });
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let envelope = file
+            .envelope
+            .clone()
+            .map(|header| Envelope::new(header, &file.allow, file.signature.clone(), file.revoked.clone()));
+        let file_hash = keccak256(bytes);
+        let hash = envelope.as_ref().map_or(file_hash, Envelope::hash);
+        Ok(Self { hash, file_hash, file, envelope, approval: Approval::NotAsked })
+    }
+
+    /// From here on the limits hold by the signatures of `signers` under them, and not otherwise. A revoked envelope is
+    /// taken and allows nothing: a watch goes on watching.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`]: they are no envelope, or too few signed, or somebody who should not have.
+    pub fn bind(&mut self, signers: &Signers, chain_id: u64) -> Result<(), EnvelopeError> {
+        let envelope = self.envelope.as_ref().ok_or(EnvelopeError::Unsigned)?;
+        self.approval = match envelope.approval(signers, chain_id) {
+            Ok(given) => Approval::Asked { given, confirmed: Vec::new() },
+            Err(EnvelopeError::Revoked { signer }) => Approval::Revoked { signer },
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    /// Contracts that must be asked whether they signed, and with which calldata.
+    pub(crate) fn to_ask(&self) -> Vec<(Address, Bytes)> {
+        match &self.approval {
+            Approval::NotAsked | Approval::Revoked { .. } => Vec::new(),
+            Approval::Asked { given, .. } => given
+                .to_ask
+                .iter()
+                .map(|signed| (signed.signer, envelope::ask_call(self.hash, &signed.signature)))
+                .collect(),
+        }
+    }
+
+    /// Takes down which contracts said yes, of those that were asked.
+    pub(crate) fn set_confirmed(&mut self, contracts: Vec<Address>) {
+        if let Approval::Asked { confirmed, .. } = &mut self.approval {
+            *confirmed = contracts;
+        }
+    }
+
+    fn approved(&self) -> Result<(), Refusal> {
+        let (given, confirmed) = match &self.approval {
+            Approval::NotAsked => return Ok(()),
+            Approval::Revoked { signer } => return Err(Refusal::Revoked { signer: *signer }),
+            Approval::Asked { given, confirmed } => (given, confirmed),
+        };
+        let have = given.signed.len().saturating_add(confirmed.len());
+        if u32::try_from(have).unwrap_or(u32::MAX) < given.threshold {
+            return Err(Refusal::NotApproved { have, need: given.threshold });
+        }
+        Ok(())
     }
 
     /// The JSON Schema of the file.
@@ -280,9 +269,24 @@ impl Limits {
         schemars::schema_for!(LimitsFile).into()
     }
 
-    /// Keccak of the file.
+    /// What names these limits in the record: what the signers signed, or else Keccak of the file.
     pub const fn hash(&self) -> B256 {
         self.hash
+    }
+
+    /// Keccak of the file: changes with every signature, revocation and remark.
+    pub const fn file_hash(&self) -> B256 {
+        self.file_hash
+    }
+
+    /// The signed terms, where the limits are an envelope.
+    pub const fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_ref()
+    }
+
+    /// What may be done alone.
+    pub fn allowances(&self) -> &[Allowance] {
+        &self.file.allow
     }
 
     /// Whether every entry names a lever or module that exists.
@@ -365,98 +369,23 @@ impl Limits {
         if !self.file.enabled {
             return Err(Refusal::SwitchedOff);
         }
+        self.approved()?;
         let entry = self.entry(lever).ok_or(Refusal::NotListed)?;
         let seconds = now.seconds().max(head_timestamp);
+        let from = self.file.envelope.as_ref().map_or(0, |header| header.valid_from_unix_seconds);
+        // The earlier clock counts here, as the later one does for the end.
+        let earliest = now.seconds().min(head_timestamp);
+        if earliest < from {
+            return Err(Refusal::NotYet { from, now: earliest });
+        }
         if seconds >= entry.expires_unix_seconds {
             return Err(Refusal::Expired { at: entry.expires_unix_seconds, now: seconds });
         }
+        if !entry.names_call_of(lever) {
+            return Err(Refusal::AnotherCall);
+        }
         Ok(entry)
     }
-}
-
-impl Allowance {
-    /// Kind and name of what it is for.
-    fn subject(&self) -> Option<(&'static str, &str)> {
-        match (&self.lever, &self.module) {
-            (Some(lever), None) => Some(("lever", lever)),
-            (None, Some(module)) => Some(("module", module.as_str())),
-            (None, None) | (Some(_), Some(_)) => None,
-        }
-    }
-
-    /// Every value that allows nothing, or too much.
-    fn check(&self, subject: &str) -> Vec<LimitsError> {
-        let mut found = Vec::new();
-        let mut wrong = |field, seen: String, expected| {
-            found.push(LimitsError::Value { subject: subject.to_owned(), field, seen, expected });
-        };
-        if self.min_level == Level::Notice {
-            wrong("min_level", self.min_level.to_string(), "`alert` or `stop`");
-        }
-        if self.window_seconds == 0 {
-            wrong("window_seconds", "0".to_owned(), "at least 1");
-        }
-        let amounts =
-            [("max_fee_per_gas_wei", self.max_fee_per_gas_wei), ("max_total_cost_wei", self.max_total_cost_wei)];
-        for (field, amount) in amounts {
-            if amount.0 == 0 {
-                wrong(field, "0".to_owned(), "at least 1");
-            }
-        }
-        if self.priority_floor_wei.0 > self.max_fee_per_gas_wei.0 {
-            wrong("priority_floor_wei", self.priority_floor_wei.0.to_string(), "at most `max_fee_per_gas_wei`");
-        }
-        found
-    }
-
-    const fn caps(&self) -> Caps {
-        Caps {
-            max_fee: self.max_fee_per_gas_wei.0,
-            max_total_wei: self.max_total_cost_wei.0,
-            floor: self.priority_floor_wei.0,
-            bump: self.priority_bump_wei.0,
-        }
-    }
-
-    fn strong_enough<'a>(&self, request: &Request<'a>) -> Result<&'a Finding, Refusal> {
-        let about = || request.findings.iter().filter(|finding| finding.module == *request.lever.module());
-        let level = about().map(|finding| finding.level).max();
-        if level.is_none_or(|level| level < self.min_level) {
-            let seen = level.map_or_else(|| "nothing".to_owned(), |level| level.to_string());
-            return Err(Refusal::TooWeak { seen, needed: self.min_level });
-        }
-        about()
-            .find(|finding| finding.level >= self.min_level && finding.maturity >= self.min_maturity)
-            .ok_or(Refusal::Immature { needed: maturity_name(self.min_maturity) })
-    }
-
-    /// How many actions the window holds already.
-    fn count(&self, request: &Request<'_>) -> Result<u32, Refusal> {
-        let now = request.now;
-        // A time in the future (our clock went back) counts as just now: limits err on the side of doing less.
-        let recent = |at: UnixMillis, seconds: u64| now.since(at) < seconds.saturating_mul(1_000);
-        let mut done = 0_u32;
-        for record in request.sent {
-            let first_sent = sent_times(record).min();
-            if first_sent.is_some_and(|at| recent(at, self.window_seconds)) {
-                done = done.saturating_add(1);
-            }
-            let failed = matches!(record.steps.last(), Some((_, PlanStep::Failed { .. })));
-            let last_sent = sent_times(record).max();
-            if let Some(at) = last_sent.filter(|at| !failed && recent(*at, self.cool_down_seconds)) {
-                let passed = now.since(at) / 1_000;
-                return Err(Refusal::CoolingDown { left_seconds: self.cool_down_seconds.saturating_sub(passed) });
-            }
-        }
-        if done >= self.max_actions {
-            return Err(Refusal::TooMany { done, allowed: self.max_actions, window_seconds: self.window_seconds });
-        }
-        Ok(done)
-    }
-}
-
-fn sent_times(record: &PlanRecord) -> impl Iterator<Item = UnixMillis> + '_ {
-    record.steps.iter().filter(|(_, step)| matches!(step, PlanStep::Sent { .. })).map(|(at, _)| *at)
 }
 
 /// What the parser complains of, without the picture that it draws.
@@ -467,17 +396,11 @@ fn in_one_line(error: &toml::de::Error, text: &str) -> String {
     format!("{line}{}", error.message().replace('\n', ", "))
 }
 
-const fn maturity_name(maturity: Maturity) -> &'static str {
-    match maturity {
-        Maturity::Sandbox => "sandbox",
-        Maturity::Incubating => "incubating",
-        Maturity::Stable => "stable",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use cofferdam_types::{Level, Maturity};
 
     use super::*;
 
