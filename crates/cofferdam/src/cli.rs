@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{backtest, bench, config, drill, envelope, incident, record, simulate, watch};
+use crate::commands::{backtest, bench, config, drill, envelope, incident, learn, record, simulate, watch};
 
 /// What scripts may rely on; said by `--help`.
 const EXIT_CODES: &str = "Results go to standard output, everything else to standard error.\n\
@@ -39,6 +39,8 @@ enum Command {
     Backtest(backtest::Arguments),
     /// Write blocks of a node as cases, with all the state that they read.
     Record(record::Arguments),
+    /// Learn from settled blocks what the modules do when nothing is wrong, and what a budget of false alarms means.
+    Learn(learn::Arguments),
     /// What a transaction would do, what is thought of it and what would be done about it.
     Simulate(simulate::Arguments),
     /// Draft, read, sign, check and revoke the limits inside which the machine may act alone.
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments, json),
         Command::Backtest(arguments) => backtest::run(&arguments, json),
         Command::Record(arguments) => record::run(&arguments, json),
+        Command::Learn(arguments) => learn::run(&arguments, json),
         Command::Simulate(arguments) => simulate::run(&arguments, json),
         Command::Envelope(arguments) => envelope::run(&arguments, json),
         Command::Incident(arguments) => incident::run(&arguments, json),

@@ -87,7 +87,7 @@ impl Everywhere {
 }
 
 /// Accounts with code before the block that are called in it, lend their code, or move something.
-fn contracts(case: &Runnable, executions: &[Execution]) -> BTreeSet<Address> {
+pub(super) fn contracts(case: &Runnable, executions: &[Execution]) -> BTreeSet<Address> {
     let effects = || executions.iter().map(|execution| &execution.effects);
     let called = effects().flat_map(|effects| &effects.calls).flat_map(|call| [call.callee, call.code_address]);
     let moved = effects().flat_map(|effects| &effects.movements).flat_map(|moved| [moved.from, moved.to]);

@@ -5,6 +5,7 @@
 mod blocks;
 mod everywhere;
 pub mod export;
+pub mod learnt;
 mod newborns;
 mod watched;
 pub mod zoo;

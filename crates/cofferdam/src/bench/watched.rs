@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use cofferdam_detect::{Detection, Settings};
 use cofferdam_evm::{Budget, Engine, RehearsalBudget, Subject, Trials, announced, created, rehearse};
 use cofferdam_simnet::Lane;
 use cofferdam_simnet::zoo::{Part, PlayedBlock, PlayedState, Recording, Sent};
@@ -12,8 +13,8 @@ use cofferdam_types::{
     Watchlist, Window,
 };
 
+use super::learnt;
 use super::zoo::{Said, Told};
-use crate::cases::judge;
 
 /// A recording as a guard saw it, beside the truth.
 #[derive(Default)]
@@ -31,13 +32,14 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Runs engine and judge over the recording: each public transaction first on the head before its block, each new
-    /// contract tried as soon as it is seen.
-    pub(super) fn of(recording: &Recording) -> Result<Self, String> {
+    /// contract tried as soon as it is seen. With `learnt`, the judge has learnt the history beforehand.
+    pub(super) fn of(recording: &Recording, learnt: bool) -> Result<Self, String> {
         let watch = Arc::new(Watchlist::new(modules(&recording.modules)?));
         let source = Arc::new(PlayedState::new(&recording.played));
         let mut engine = Engine::new(recording.played.rules, source, watch.clone());
         engine.reset(recording.played.parent.clone());
-        let mut judge = judge(&watch).map_err(|error| error.to_string())?;
+        let settings = if learnt { learnt::of_history(recording, &watch)? } else { Settings::default() };
+        let mut judge = Detection::new(watch.clone(), &settings).map_err(|error| error.to_string())?;
         engine.set_needs(judge.needs().clone());
         // Bounded by calls and gas, not by time, so that the same zoo gives the same figures everywhere.
         let budget = Budget { micros: u64::MAX, ..Budget::default() };

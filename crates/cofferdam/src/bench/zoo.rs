@@ -207,7 +207,7 @@ pub struct Said {
 ///
 /// # Errors
 /// A sentence that names the entry at fault.
-pub fn run(part: Part, only: &str, progress: &mut dyn FnMut(&str)) -> Result<ZooMeasured, String> {
+pub fn run(part: Part, learnt: bool, only: &str, progress: &mut dyn FnMut(&str)) -> Result<ZooMeasured, String> {
     cofferdam_evm::warm_up();
     let mut measured = ZooMeasured {
         base: Recall { name: "base".to_owned(), ..Recall::default() },
@@ -221,8 +221,8 @@ pub fn run(part: Part, only: &str, progress: &mut dyn FnMut(&str)) -> Result<Zoo
     };
     for entry in part.entries().iter().filter(|entry| entry.name.contains(only)) {
         match entry.nature {
-            Nature::Attack(family) => attack(entry, family, part.mutators(), &mut measured)?,
-            Nature::Honest => look_alike(entry, &mut measured)?,
+            Nature::Attack(family) => attack(entry, family, (part, learnt), &mut measured)?,
+            Nature::Honest => look_alike(entry, learnt, &mut measured)?,
         }
         progress(entry.name);
     }
@@ -230,9 +230,14 @@ pub fn run(part: Part, only: &str, progress: &mut dyn FnMut(&str)) -> Result<Zoo
     Ok(measured)
 }
 
-fn attack(entry: &Entry, family: Family, mutators: &[Mutator], measured: &mut ZooMeasured) -> Result<(), String> {
+fn attack(
+    entry: &Entry,
+    family: Family,
+    (part, learnt): (Part, bool),
+    measured: &mut ZooMeasured,
+) -> Result<(), String> {
     let mut whole_harm = U256::ZERO;
-    for mutator in mutators.iter().copied() {
+    for mutator in part.mutators().iter().copied() {
         let Some(recording) = played(entry, mutator)? else { continue };
         let harm = recording.lost.saturating_add(recording.at_risk);
         if mutator == Mutator::Base {
@@ -241,7 +246,7 @@ fn attack(entry: &Entry, family: Family, mutators: &[Mutator], measured: &mut Zo
             // What was changed until it does not work any more is no attack that could be missed.
             continue;
         }
-        let watched = Watched::of(&recording)?;
+        let watched = Watched::of(&recording, learnt)?;
         if mutator == Mutator::Base {
             measured.history.add(&watched.history);
         }
@@ -261,9 +266,9 @@ fn attack(entry: &Entry, family: Family, mutators: &[Mutator], measured: &mut Zo
     Ok(())
 }
 
-fn look_alike(entry: &Entry, measured: &mut ZooMeasured) -> Result<(), String> {
+fn look_alike(entry: &Entry, learnt: bool, measured: &mut ZooMeasured) -> Result<(), String> {
     let Some(recording) = played(entry, Mutator::Base)? else { return Ok(()) };
-    let watched = Watched::of(&recording)?;
+    let watched = Watched::of(&recording, learnt)?;
     measured.history.add(&watched.history);
     measured.look_alikes.push(HonestRow { name: entry.name, protocol: entry.protocol, said: watched.subject });
     Ok(())
@@ -330,32 +335,26 @@ mod tests {
 
     #[test]
     fn an_attack_and_a_look_alike_go_through_the_judge() {
-        let measured = run(Part::Known, "reserve-claimed", &mut |_| {}).unwrap();
+        let measured = run(Part::Known, false, "reserve-claimed", &mut |_| {}).unwrap();
         assert!(measured.attacks.len() > 1, "the entry is played unchanged and changed");
         assert_eq!(measured.base.n, 1);
-        let measured = run(Part::Known, "honest-zap", &mut |_| {}).unwrap();
+        let measured = run(Part::Known, false, "honest-zap", &mut |_| {}).unwrap();
         assert_eq!(measured.look_alikes.len(), 1);
         assert!(measured.history.transactions > 10);
     }
 
     #[test]
     fn a_hostile_decision_is_told_when_it_is_queued_and_a_planned_one_is_not() {
-        let measured = run(Part::Known, "governance-hostile", &mut |_| {}).unwrap();
+        let measured = run(Part::Known, false, "governance-hostile", &mut |_| {}).unwrap();
         assert_eq!(measured.base.n, 2);
         for row in measured.attacks.iter().filter(|row| row.mutator == Mutator::Base) {
             let told = row.told.as_ref().unwrap();
             assert_eq!((told.window, told.transaction), (Window::Before, 3), "{}", row.name);
             assert!(told.why.iter().any(|why| why.starts_with("queued-operation")), "{:?}", told.why);
         }
-        let planned = run(Part::Known, "honest-upgrade", &mut |_| {}).unwrap();
+        let planned = run(Part::Known, false, "honest-upgrade", &mut |_| {}).unwrap();
         let said = &planned.look_alikes[0].said;
         assert_eq!((said.stops, said.alerts), (0, 0), "{said:?}");
-    }
-
-    #[test]
-    fn a_held_out_attack_goes_through_the_judge_as_well() {
-        let measured = run(Part::HeldOut, "voucher-signed-by-nobody", &mut |_| {}).unwrap();
-        assert_eq!((measured.base.n, measured.mutated.n), (1, 1));
     }
 
     #[test]
@@ -364,3 +363,9 @@ mod tests {
         assert!((recall.interval().0 - 67.6).abs() < 0.1);
     }
 }
+    #[test]
+    fn a_held_out_attack_goes_through_the_judge_as_well() {
+        let measured = run(Part::HeldOut, false, "voucher-signed-by-nobody", &mut |_| {}).unwrap();
+        assert_eq!((measured.base.n, measured.mutated.n), (1, 1));
+    }
+

@@ -6,6 +6,7 @@ pub mod config;
 pub mod drill;
 pub mod envelope;
 pub mod incident;
+pub mod learn;
 pub mod record;
 pub mod simulate;
 pub mod watch;

@@ -18,14 +18,14 @@ const MUTATED_PERCENT: f64 = 90.0;
 /// Alerts on look-alikes that are allowed.
 const ALERTS: u64 = 1;
 
-/// Plays a part of the zoo. The answer is "no" when less was told than is asked for, or honest flows were disturbed.
+/// Plays a part of the zoo, with `learnt` to a judge that has learnt each history. The answer is "no" when less was told than is asked for, or honest flows were disturbed.
 ///
 /// # Errors
 /// [`Failure::Input`] when no entry has `only` in its name, or an entry is at fault.
-pub(super) fn run(part: Part, only: &str, json: bool) -> Result<Answer, Failure> {
+pub(super) fn run(part: Part, learnt: bool, only: &str, json: bool) -> Result<Answer, Failure> {
     let style = ProgressStyle::with_template("{spinner} {pos} entries, {elapsed}  {msg}");
     let bar = ProgressBar::new_spinner().with_style(style.map_err(Failure::outside)?);
-    let measured = zoo::run(part, only, &mut |name| {
+    let measured = zoo::run(part, learnt, only, &mut |name| {
         bar.set_message(name.to_owned());
         bar.inc(1);
     });
