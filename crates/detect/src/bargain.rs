@@ -50,12 +50,18 @@ impl Seen<'_> {
     /// What came in for `loss`, in worth.
     pub fn bargain(&self, loss: &Flow) -> Bargain {
         let outside = |pool: Address| !self.member(pool);
-        match (self.worth_of_all(loss, &outside), self.worth_of_all(loss, &|_| true)) {
-            ((Some(lost), Some(gained)), _) if is_fair(gained.least, lost.most, self) => Bargain::Fair,
-            (_, (Some(lost), Some(gained))) if !gained.most.is_zero() && !is_fair(gained.most, lost.least, self) => {
-                Bargain::Under { lost: lost.least, gained: gained.most }
+        let (by_others, by_all) = (self.worth_of_all(loss, &outside), self.worth_of_all(loss, &|_| true));
+        match (by_others.lost, by_all.lost) {
+            // What came besides and cannot be valued only adds to it.
+            (Some(lost), _) if is_fair(by_others.gained.least, lost.most, self) => Bargain::Fair,
+            (_, Some(lost))
+                if by_all.is_whole
+                    && !by_all.gained.most.is_zero()
+                    && !is_fair(by_all.gained.most, lost.least, self) =>
+            {
+                Bargain::Under { lost: lost.least, gained: by_all.gained.most }
             }
-            _ => Bargain::Unknown,
+            (Some(_) | None, Some(_) | None) => Bargain::Unknown,
         }
     }
 
@@ -116,27 +122,39 @@ impl Seen<'_> {
     }
 
     /// What all losses and all gains were worth in the asset of `loss`. A loss of unknown worth counts for nothing, a
-    /// gain of unknown worth makes the sum unknown.
-    fn worth_of_all(&self, loss: &Flow, trusted: &impl Fn(Address) -> bool) -> (Option<Worth>, Option<Worth>) {
+    /// gain of unknown worth only makes the sum one that is not whole.
+    fn worth_of_all(&self, loss: &Flow, trusted: &impl Fn(Address) -> bool) -> Balance {
         let nothing = Worth { least: U256::ZERO, most: U256::ZERO };
-        let (mut lost, mut gained) = (Some(nothing), Some(nothing));
+        let mut balance = Balance { lost: Some(nothing), gained: nothing, is_whole: true };
         for flow in &self.flows {
-            let left = Self::lost_of_holdings(flow);
-            let came = flow.net.gain();
-            let sum = if left.is_zero() { &mut gained } else { &mut lost };
-            let amount = if left.is_zero() { came } else { left };
-            if amount.is_zero() {
+            let (left, came) = (Self::lost_of_holdings(flow), flow.net.gain());
+            if left.is_zero() && came.is_zero() {
                 continue;
             }
+            let amount = if left.is_zero() { came } else { left };
             let worth = self.prices().worth(amount, flow.asset, loss.asset, trusted);
             match (worth, left.is_zero()) {
-                (Some(worth), _) => *sum = sum.and_then(|sum| sum.plus(worth)),
-                (None, true) => *sum = None,
+                (Some(worth), true) => match balance.gained.plus(worth) {
+                    Some(sum) => balance.gained = sum,
+                    None => balance.is_whole = false,
+                },
+                (Some(worth), false) => balance.lost = balance.lost.and_then(|sum| sum.plus(worth)),
+                (None, true) => balance.is_whole = false,
                 (None, false) => {}
             }
         }
-        (lost, gained)
+        balance
     }
+}
+
+/// What was lost and what was gained, in one asset.
+struct Balance {
+    /// `None` beyond any real amount.
+    lost: Option<Worth>,
+    /// As far as prices tell.
+    gained: Worth,
+    /// Whether they tell all of it.
+    is_whole: bool,
 }
 
 /// Whether `gained` is within the tolerance of `lost`.

@@ -31,6 +31,12 @@ pub enum Habit {
     Runs(Address),
     /// This operation was announced, by its id, to be executed later.
     Scheduled(B256),
+    /// The module let this account spend its tokens; the zero address stands for anybody.
+    Spender(Address),
+    /// This account's transactions pay others out of the module, for nothing in return.
+    Payer(Address),
+    /// Anything at all was seen of the module.
+    Observed,
 }
 
 /// Something by which whoever attacked once is known again.
@@ -70,6 +76,22 @@ pub struct Receipt {
     pub claims: bool,
 }
 
+/// A contract that a sender made himself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Made {
+    code: B256,
+    by: Address,
+}
+
+/// What went between a module and an outsider in one transaction, in basis points of holdings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dealing {
+    /// Out, for nothing.
+    paid_bps: u64,
+    /// In.
+    back_bps: u64,
+}
+
 /// What moved within a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WindowSum {
@@ -96,8 +118,10 @@ pub struct History {
     receipts: Recent<Receiver, Receipt>,
     /// What accounts that were never seen before got for nothing, per module.
     newcomers: Recent<u32, Receipt>,
-    /// Code of contracts that senders made themselves.
-    shapes: Recent<Address, B256>,
+    /// Contracts that senders made themselves.
+    shapes: Recent<Address, Made>,
+    /// What went between each module and outsiders whom it paid for nothing.
+    dealings: Recent<(u32, Address), Dealing>,
     /// Blocks that can be retracted, oldest first.
     blocks: VecDeque<Journal>,
     /// Time and series of blocks that cannot, as long as a window may reach them.
@@ -116,6 +140,7 @@ struct Journal {
     receipts: Vec<Receiver>,
     newcomers: Vec<u32>,
     shapes: Vec<Address>,
+    dealings: Vec<(u32, Address)>,
 }
 
 /// Running totals of one asset of one module. A window is the difference of two points, so it costs a binary search.
@@ -152,9 +177,10 @@ impl Totals {
     }
 }
 
-/// Seconds of a day and a week.
+/// Seconds of a day, a week and a month.
 const DAY_SECONDS: u64 = 86_400;
 const WEEK_SECONDS: u64 = 604_800;
+const MONTH_SECONDS: u64 = 2_592_000;
 
 /// No real balance reaches 2^192; a forged event may claim more.
 const MOST: U256 = U256::from_limbs([u64::MAX, u64::MAX, u64::MAX, 0]);
@@ -190,7 +216,8 @@ impl History {
             suspects,
             receipts: Recent::new(WEEK_SECONDS),
             newcomers: Recent::new(WEEK_SECONDS),
-            shapes: Recent::new(WEEK_SECONDS),
+            shapes: Recent::new(MONTH_SECONDS),
+            dealings: Recent::new(MONTH_SECONDS),
             blocks: VecDeque::new(),
             settled: VecDeque::new(),
         }
@@ -283,7 +310,39 @@ impl History {
 
     /// The code of `contract`, if a sender made it himself within a week before `now`.
     pub fn shape_of(&self, contract: Address, now: u64) -> Option<B256> {
-        self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX).next_back().copied()
+        let made = self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX);
+        made.map(|made| made.code).next_back()
+    }
+
+    /// Who made `contract`, if that was seen within a month and is no novelty at `now`.
+    pub fn maker_of(&self, contract: Address, now: u64) -> Option<Address> {
+        let until = now.saturating_sub(self.settings.familiar_after_seconds).saturating_add(1);
+        let made = self.shapes.within(contract, now.saturating_sub(MONTH_SECONDS), until);
+        made.map(|made| made.by).next()
+    }
+
+    /// Whether `habit` was first seen at least a week before `now`.
+    pub fn is_settled(&self, module: u32, habit: Habit, now: u64) -> bool {
+        self.habits.get(&(module, habit)).is_some_and(|first| first.saturating_add(WEEK_SECONDS) <= now)
+    }
+
+    /// Whether what `account` gets of `module` comes back as a rule, and `bps` of holdings is no more than it is used to: it
+    /// was paid several times over more than a week, half of all that came back, and one payment was at least a quarter of
+    /// this one.
+    pub fn gives_back(&self, module: u32, account: Address, bps: u64, now: u64) -> bool {
+        let (key, since) = ((module, account), now.saturating_sub(MONTH_SECONDS));
+        let dealings = || self.dealings.within(key, since, u64::MAX);
+        let sum = |part: fn(&Dealing) -> u64| dealings().map(part).fold(0_u64, u64::saturating_add);
+        let most = dealings().map(|dealing| dealing.paid_bps).max().unwrap_or_default();
+        let times = dealings().filter(|dealing| dealing.paid_bps > 0).count();
+        let old = self.dealings.oldest(key, since).is_some_and(|first| first.saturating_add(WEEK_SECONDS) <= now);
+        let (paid, back) = (sum(|dealing| dealing.paid_bps), sum(|dealing| dealing.back_bps));
+        old && times >= 3 && back.saturating_mul(2) >= paid && most.saturating_mul(4) >= bps
+    }
+
+    /// Whether `account` was paid by `module` for nothing within a month before `now`.
+    pub fn was_paid(&self, module: u32, account: Address, now: u64) -> bool {
+        self.dealings.within((module, account), now.saturating_sub(MONTH_SECONDS), u64::MAX).next().is_some()
     }
 
     /// Makes `header` the block that the following records belong to. Calling it again for the same block is free.
@@ -302,6 +361,7 @@ impl History {
             receipts: Vec::new(),
             newcomers: Vec::new(),
             shapes: Vec::new(),
+            dealings: Vec::new(),
         });
         while self.blocks.len() > self.depth() {
             self.settle();
@@ -374,11 +434,19 @@ impl History {
         }
     }
 
-    /// Notes in the open block that the sender himself made `contract` with this code.
-    pub fn add_shape(&mut self, contract: Address, code: B256) {
+    /// Notes in the open block that the sender `by` himself made `contract` with this code.
+    pub fn add_shape(&mut self, contract: Address, code: B256, by: Address) {
         let Some(open) = self.blocks.back_mut() else { return };
-        if self.shapes.note(contract, open.timestamp, code) {
+        if self.shapes.note(contract, open.timestamp, Made { code, by }) {
             open.shapes.push(contract);
+        }
+    }
+
+    /// Notes in the open block what went between `module` and `account`, in basis points of holdings.
+    pub fn add_dealing(&mut self, module: u32, account: Address, paid_bps: u64, back_bps: u64) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        if self.dealings.note((module, account), open.timestamp, Dealing { paid_bps, back_bps }) {
+            open.dealings.push((module, account));
         }
     }
 
@@ -421,6 +489,7 @@ impl History {
         journal.receipts.into_iter().for_each(|account| self.receipts.take_back(account));
         journal.newcomers.into_iter().for_each(|module| self.newcomers.take_back(module));
         journal.shapes.into_iter().for_each(|contract| self.shapes.take_back(contract));
+        journal.dealings.into_iter().for_each(|key| self.dealings.take_back(key));
     }
 
     /// Lets go of the oldest block: it can no longer be retracted, so what no later window reaches is dropped.
@@ -445,6 +514,7 @@ impl History {
         self.receipts.settle(oldest.timestamp, oldest.receipts);
         self.newcomers.settle(oldest.timestamp, oldest.newcomers);
         self.shapes.settle(oldest.timestamp, oldest.shapes);
+        self.dealings.settle(oldest.timestamp, oldest.dealings);
     }
 
     /// Drops the points of one series that lie before `horizon`.

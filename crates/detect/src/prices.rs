@@ -99,6 +99,7 @@ pub struct Pool {
     /// Its tokens, ascending.
     tokens: (Asset, Asset),
     before: Rate,
+    after: Rate,
     /// The farthest that its price was from `before` at any moment, in basis points of the lower price.
     pub excursion_bps: u64,
 }
@@ -143,6 +144,11 @@ impl Prices {
         pools.extend(unspoken(effects, &pools));
         pools.extend(wrapped(effects));
         Self { pools }
+    }
+
+    /// Pools that tell a price of two assets of their own.
+    pub fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.iter().filter(|pool| pool.before != Rate::Same)
     }
 
     /// Whether `address` is a pool that the transaction used.
@@ -191,6 +197,42 @@ impl Prices {
 }
 
 impl Pool {
+    /// What is left of the square root of the product of its reserves, in basis points: of the liquidity that its shares stand
+    /// for. A trade leaves the product as it was or raises it; only burnt shares, or a balance that was changed behind the
+    /// pool's back, let it fall. `None` where it did not fall, and of pools that tell a price and no reserves.
+    pub fn liquidity_left_bps(&self) -> Option<u64> {
+        let (Rate::Reserves(first, second), Rate::Reserves(then_first, then_second)) = (self.before, self.after) else {
+            return None;
+        };
+        // Reserves have at most 112 bits, so the products fit.
+        let (before, after) = (first.checked_mul(second)?, then_first.checked_mul(then_second)?);
+        if after >= before {
+            return None;
+        }
+        let scaled: U512 = after.widening_mul(U256::from(100_000_000_u64));
+        let ratio: U256 = scaled.checked_div(U512::from(before))?.saturating_to();
+        Some(ratio.root(2).saturating_to())
+    }
+
+    /// Its two tokens.
+    pub const fn tokens(&self) -> (Asset, Asset) {
+        self.tokens
+    }
+
+    /// What it held before and at the end of one of its tokens. `None` of pools that tell a price and no reserves.
+    pub fn reserve(&self, asset: Asset) -> Option<(U256, U256)> {
+        let (Rate::Reserves(first, second), Rate::Reserves(then_first, then_second)) = (self.before, self.after) else {
+            return None;
+        };
+        if asset == self.tokens.0 {
+            Some((first, then_first))
+        } else if asset == self.tokens.1 {
+            Some((second, then_second))
+        } else {
+            None
+        }
+    }
+
     fn exchange(&self, from: Asset, worth: Worth) -> Option<(Asset, Worth)> {
         let (first, second) = self.tokens;
         if from == first {
@@ -256,7 +298,7 @@ fn pool(effects: &Effects, address: Address, rates: &[Rate]) -> Option<Pool> {
         return None;
     }
     let excursion = rates.iter().filter_map(|rate| rate.distance_bps(before)).max();
-    Some(Pool { address, tokens: (first, second), before, excursion_bps: excursion.unwrap_or_default() })
+    Some(Pool { address, tokens: (first, second), before, after: last, excursion_bps: excursion.unwrap_or_default() })
 }
 
 /// A slot read as a pool of the kind of `like` packs its price.
@@ -291,7 +333,7 @@ fn unspoken(effects: &Effects, known: &[Pool]) -> Vec<Pool> {
         assets.sort_unstable();
         let tokens: [Asset; 2] = assets.try_into().ok()?;
         let before = reserves(effects, address, tokens)?;
-        Some(Pool { address, tokens: (tokens[0], tokens[1]), before, excursion_bps: 0 })
+        Some(Pool { address, tokens: (tokens[0], tokens[1]), before, after: before, excursion_bps: 0 })
     });
     pools.collect()
 }
@@ -334,7 +376,7 @@ fn wrapped(effects: &Effects) -> Vec<Pool> {
             });
         if paid {
             let tokens = (Asset::Native, movement.asset);
-            found.push(Pool { address: token, tokens, before: Rate::Same, excursion_bps: 0 });
+            found.push(Pool { address: token, tokens, before: Rate::Same, after: Rate::Same, excursion_bps: 0 });
             if found.len() >= MOST_POOLS {
                 break;
             }

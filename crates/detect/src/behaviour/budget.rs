@@ -383,9 +383,9 @@ mod tests {
 
     #[test]
     fn the_most_sensitive_threshold_within_the_budget_is_chosen() {
-        // Basis points that leave, one a day: three above 5 %, of these one above 10 %.
+        // Basis points that leave by one who always pays, one a day: three above 10 %, of these one above 20 %.
         let mut shares = vec![100; 60];
-        (shares[10], shares[20], shares[30]) = (600, 700, 1_200);
+        (shares[10], shares[20], shares[30]) = (1_100, 1_200, 2_500);
         let afforded = swept(&shares, "1/month");
         let chosen = &afforded.scale[afforded.chosen.unwrap()];
         assert_eq!((chosen.percent, chosen.alarms.count), (75, 1), "{afforded:?}");

@@ -12,6 +12,7 @@ pub mod flash_loan;
 pub mod hostile_contract;
 pub mod invariant;
 pub mod novelty;
+pub mod pool_drain;
 pub mod price_manipulation;
 pub mod queued_operation;
 pub mod re_entry;
@@ -40,6 +41,7 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::new(underpaid::Underpaid),
         Box::new(slow_drain::SlowDrain),
         Box::new(velocity::Velocity),
+        Box::new(pool_drain::PoolDrain),
     ]
 }
 

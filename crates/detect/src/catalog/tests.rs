@@ -69,7 +69,7 @@ fn defaults_on_the_page_are_those_of_the_code() {
     assert_eq!(of("slow-drain"), toml::Table::try_from(SlowDrainSettings::default()).unwrap());
     assert_eq!(of("velocity"), toml::Table::try_from(VelocitySettings::default()).unwrap());
     assert_eq!(of("repeat"), toml::Table::try_from(RepeatSettings::default()).unwrap());
-    for id in ["allowance", "votes", "read-only-re-entry"] {
+    for id in ["allowance", "votes", "read-only-re-entry", "pool-drain"] {
         assert!(of(id).is_empty(), "{id}");
     }
     assert_eq!(of("hostile-contract"), toml::Table::try_from(NewbornSettings::default()).unwrap());

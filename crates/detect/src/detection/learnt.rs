@@ -8,7 +8,7 @@ use cofferdam_types::{Asset, CallKind, Execution, Signed};
 use crate::{
     Exchange, Flow, Habit, History, Receipt, Receiver, Seen,
     amounts::share_bps,
-    catalog::{authority_change, re_entry::Reentry},
+    catalog::{allowance, authority_change, re_entry::Reentry},
     seen::PLAIN_SLOTS,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Learnt {
     receipts: Vec<(Receiver, Receipt)>,
     /// What the sender, never seen before, got for nothing.
     newcomers: Vec<Receipt>,
+    /// Whom the module paid for nothing, and who of these gave something, in basis points of holdings.
+    dealings: Vec<(Address, u64, u64)>,
 }
 
 impl Learnt {
@@ -54,13 +56,19 @@ impl Learnt {
         let got = received(seen);
         let newcomers = if is_newcomer(seen, history) { own(seen, &got) } else { Vec::new() };
         let shape = shape(seen, history);
+        let dealings = dealings(seen, history, &got);
+        let pays = got.iter().any(|(account, _)| !seen.actors().contains(account));
+        let mut habits = habits(seen);
+        if pays {
+            habits.push(Habit::Payer(seen.execution.transaction.from));
+        }
         let mut receipts: Vec<(Receiver, Receipt)> = Vec::new();
         for (account, receipt) in got {
             receipts.push((Receiver::Account(account), receipt));
             receipts.extend(shape.map(|shape| (shape, receipt)));
         }
         let authority_changed = seen.changes().iter().any(|change| change.kind.gives_power());
-        Self { flows, habits: habits(seen), authority_changed, receipts, newcomers }
+        Self { flows, habits, authority_changed, receipts, newcomers, dealings }
     }
 
     /// Takes it into the history. What was `flagged` is counted and never becomes a habit.
@@ -77,6 +85,9 @@ impl Learnt {
         }
         for receipt in self.newcomers {
             history.add_newcomer(noted(receipt));
+        }
+        for (account, paid, back) in self.dealings.into_iter().filter(|_| !judged.flagged) {
+            history.add_dealing(module, account, paid, back);
         }
         if self.authority_changed {
             history.add_authority_change(module);
@@ -119,9 +130,26 @@ pub(super) fn shapes(execution: &Execution, history: &mut History) {
     let sender = execution.transaction.from;
     for change in execution.effects.code_changes.iter().filter(|change| change.creator == Some(sender)) {
         if change.new != KECCAK256_EMPTY {
-            history.add_shape(change.address, change.new);
+            history.add_shape(change.address, change.new, sender);
         }
     }
+}
+
+/// Whom the module paid for nothing, and what those whom it paid before gave: in basis points of holdings.
+fn dealings(seen: &Seen<'_>, history: &History, got: &[(Address, Receipt)]) -> Vec<(Address, u64, u64)> {
+    let mut dealings: Vec<(Address, u64, u64)> =
+        got.iter().map(|(account, receipt)| (*account, receipt.bps, 0)).collect();
+    for moved in seen.effects().movements.iter().filter(|moved| seen.member(moved.to) && !seen.protected(moved.from)) {
+        if dealings.len() >= MOST_RECEIVERS || !history.was_paid(seen.index, moved.from, seen.now()) {
+            continue;
+        }
+        let held = seen.flows.iter().find(|flow| flow.asset == moved.asset).and_then(|flow| flow.held);
+        let bps = held.and_then(|held| share_bps(moved.amount, held)).unwrap_or_default();
+        if bps > 0 {
+            dealings.push((moved.from, 0, bps));
+        }
+    }
+    dealings
 }
 
 /// Who got something of the module for nothing, at least a basis point of what it held.
@@ -165,7 +193,10 @@ pub(crate) fn received(seen: &Seen<'_>) -> Vec<(Address, Receipt)> {
 }
 
 fn habits(seen: &Seen<'_>) -> Vec<Habit> {
-    let mut habits = vec![Habit::Sender(seen.execution.transaction.from)];
+    let mut habits = vec![Habit::Observed, Habit::Sender(seen.execution.transaction.from)];
+    for (_, _, spender, _) in allowance::approvals(seen) {
+        habits.extend([Habit::Spender(spender), Habit::Spender(Address::ZERO)]);
+    }
     habits.extend(seen.reentries().iter().map(Reentry::habit));
     for change in seen.changes() {
         if change.kind == authority_change::Kind::Variable {

@@ -12,6 +12,8 @@ use cofferdam_types::{
     Asset, Call, CallKind, Effects, EmittedLog, Evidence, Finding, Harm, Level, Movement, Selector, Severity,
 };
 
+mod seized;
+
 use crate::{Detector, DetectorInfo, Habit, History, Seen, amounts::is_residue, seen::Said};
 
 /// The detector's id.
@@ -24,6 +26,9 @@ const TRANSFER_FROM: Selector = FixedBytes([0x23, 0xb8, 0x72, 0xdd]);
 
 /// `Approval(address,address,uint256)`
 const APPROVAL: B256 = b256!("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925");
+
+/// From here on an allowance is meant to be without bounds: no token has half of 2^256 of anything.
+const WITHOUT_BOUNDS: U256 = U256::from_limbs([0, 0, 0, 1 << 62]);
 
 /// Selector, owner and recipient: what a caller would pass through to choose whom to rob.
 const CHOICE: usize = 68;
@@ -43,6 +48,9 @@ impl Detector for Allowance {
         }
         if let Some(said) = given(seen, history) {
             findings.push(seen.finding(&INFO, b"given", said));
+        }
+        if let Some(said) = seized::seized(seen, history) {
+            findings.push(seen.finding(&INFO, b"seized", said));
         }
         findings
     }
@@ -125,13 +133,17 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
 
 /// Whether the owner took no part, received nothing, and the module kept nothing of it for him.
 fn is_robbed(seen: &Seen<'_>, moved: &Movement) -> bool {
+    is_bystander(seen, moved.from) && !seen.protected(moved.to)
+}
+
+/// Whether `owner` took no part and received nothing.
+fn is_bystander(seen: &Seen<'_>, owner: Address) -> bool {
     let effects = seen.effects();
-    let owner = moved.from;
     let acts = owner == seen.execution.transaction.from
         || seen.protected(owner)
         || effects.calls.iter().any(|call| call.caller == owner)
         || seen.execution.transaction.authorizations.iter().any(|signed| signed.authority == Some(owner));
-    !acts && !seen.protected(moved.to) && !effects.movements.iter().any(|movement| movement.to == owner)
+    !acts && !effects.movements.iter().any(|movement| movement.to == owner)
 }
 
 /// Whether the call's choice of owner and recipient stands, byte for byte, in what an outsider passed to the module.
@@ -176,37 +188,58 @@ fn is_emptied(seen: &Seen<'_>, moved: &Movement) -> bool {
     })
 }
 
-/// The module allowed an account of the sender to spend a token of which it holds something.
-fn given(seen: &Seen<'_>, history: &History) -> Option<Said> {
-    let sender = seen.execution.transaction.from;
-    if history.is_familiar(seen.index, Habit::Sender(sender), seen.now()) {
-        return None;
-    }
-    let effects = seen.effects();
-    let (log, owner, spender, amount) = effects.logs.iter().find_map(|emitted: &EmittedLog| {
+/// Allowances that contracts of the module gave: token, owner, spender and amount.
+pub(crate) fn approvals<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = (Address, Address, Address, U256)> + 'a {
+    seen.effects().logs.iter().filter_map(|emitted: &EmittedLog| {
         let log = &emitted.log;
         let [topic, owner, spender] = log.topics() else { return None };
-        let amount = U256::try_from_be_slice(log.data.data.as_ref())?;
         let (owner, spender) = (Address::from_word(*owner), Address::from_word(*spender));
-        let serves = seen.actors().contains(&spender) && seen.member(owner) && !amount.is_zero();
-        (*topic == APPROVAL && serves).then_some((log, owner, spender, amount))
+        if *topic != APPROVAL || !seen.member(owner) {
+            return None;
+        }
+        let amount = U256::try_from_be_slice(log.data.data.as_ref())?;
+        (!amount.is_zero()).then_some((log.address, owner, spender, amount))
+    })
+}
+
+/// Whether an allowance without bounds goes to somebody whom the module never allowed anything, who is not used in the
+/// same transaction: it is there for later. Where the sender is known, only if the module never allowed anybody anything.
+fn is_for_later(seen: &Seen<'_>, history: &History, spender: Address, amount: U256, known_sender: bool) -> bool {
+    let seen_before = |habit| history.has_seen(seen.index, habit);
+    let used = || seen.effects().calls.iter().any(|call| call.callee == spender || call.code_address == spender);
+    amount >= WITHOUT_BOUNDS
+        && !seen.protected(spender)
+        && !seen_before(Habit::Spender(spender))
+        && !seen_before(Habit::Sender(spender))
+        // Where nothing was ever seen, everything is new.
+        && history.is_familiar(seen.index, Habit::Observed, seen.now())
+        && (!known_sender || !seen_before(Habit::Spender(Address::ZERO)))
+        && !used()
+}
+
+/// The module allowed an account of the sender, or somebody unknown without bounds, to spend a token of which it holds
+/// something.
+fn given(seen: &Seen<'_>, history: &History) -> Option<Said> {
+    let sender = seen.execution.transaction.from;
+    let known = history.is_familiar(seen.index, Habit::Sender(sender), seen.now());
+    let effects = seen.effects();
+    let (token, owner, spender, amount) = approvals(seen).find(|(_, _, spender, amount)| {
+        !known && seen.actors().contains(spender) || is_for_later(seen, history, *spender, *amount, known)
     })?;
-    let asset = Asset::Erc20(log.address);
+    let asset = Asset::Erc20(token);
     let held = effects.checks.iter().find(|check| check.account == owner && check.asset == asset)?;
     let at_risk = held.after.or(held.before).unwrap_or_default().min(amount);
     if at_risk.is_zero() || !seen.deals_in(asset) {
         return None;
     }
+    let who = if seen.actors().contains(&spender) { "an account of the sender" } else { "whom it never dealt with" };
     Some(Said {
         level: Level::Alert,
         severity: Severity::Critical,
-        summary: format!(
-            "module {} allowed {spender}, an account of the sender, to spend {amount} of {asset}",
-            seen.module.id
-        ),
+        summary: format!("module {} allowed {spender}, {who}, to spend {amount} of {asset}", seen.module.id),
         harm: vec![Harm { asset, account: owner, amount: at_risk, at_risk: true }],
         evidence: vec![
-            Evidence::new("token", log.address),
+            Evidence::new("token", token),
             Evidence::new("owner", owner),
             Evidence::new("spender", spender),
             Evidence::new("allowed", amount),

@@ -63,7 +63,7 @@ pub(super) fn exceeded(seen: &Seen<'_>, history: &History, flow: &Flow) -> Optio
 }
 
 /// The limit written for `asset`, else the one for every asset.
-fn limit_for(limits: &[OutflowLimit], asset: Asset) -> Option<&OutflowLimit> {
+pub(super) fn limit_for(limits: &[OutflowLimit], asset: Asset) -> Option<&OutflowLimit> {
     let named = limits.iter().find(|limit| limit.asset.is_some_and(|name| name.names(asset)));
     named.or_else(|| limits.iter().find(|limit| limit.asset.is_none()))
 }

@@ -8,14 +8,15 @@
 use std::sync::LazyLock;
 
 use alloy_primitives::U256;
-use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity, Signed};
+use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity, Signed, StorageWrite};
 
 mod limits;
+mod ordinary;
 
 use crate::{
     Bargain, Detector, DetectorInfo, Exchange, Flow, Habit, History, Seen,
     amounts::{reaches, share_bps},
-    seen::{Said, percent},
+    seen::{PLAIN_SLOTS, Said, percent},
 };
 
 /// The detector's id.
@@ -37,6 +38,7 @@ impl Detector for AssetOutflow {
             let said = limits::exceeded(seen, history, flow)
                 .or_else(|| left_at_once(seen, history, flow))
                 .or_else(|| left_over_time(seen, history, flow))
+                .or_else(|| items_left(seen, history, flow))
                 .or_else(|| cannot_be_known(seen, flow));
             if let Some(said) = said {
                 findings.push(seen.finding(&INFO, &subject(flow.asset), said));
@@ -79,7 +81,13 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
         .flatten();
     let level = match anomaly {
         Some(_) if !sold() => Level::Stop,
-        None if reaches(lost, held, alert_from) && !sold() => Level::Alert,
+        None if reaches(lost, held, alert_from) && !sold() => {
+            if exchange.is_one_sided() && ordinary::is_ordinary(seen, history, flow) {
+                Level::Notice
+            } else {
+                Level::Alert
+            }
+        }
         Some(_) | None => return None,
     };
     let share = share_bps(lost, held).map_or_else(|| "everything".to_owned(), percent);
@@ -99,6 +107,37 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
         ),
         harm: seen.harm_in(flow.asset),
         evidence,
+    })
+}
+
+/// Items of a collection that left for nothing at all, while no entry of the module's books changed: nobody had put them
+/// there, or nobody asked who.
+fn items_left(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said> {
+    if !matches!(flow.asset, Asset::Erc721(..) | Asset::Erc1155(..)) || !seen.deals_in(flow.asset) {
+        return None;
+    }
+    let (lost, exchange) = (Seen::lost_of_holdings(flow), seen.exchange(flow));
+    let kept_books = || {
+        let of_books = |write: &StorageWrite| {
+            write.slot >= PLAIN_SLOTS && seen.member(write.address) && Some(write.address) != flow.asset.token()
+        };
+        seen.effects().writes.iter().any(of_books)
+    };
+    let known = || history.is_familiar(seen.index, Habit::Sender(seen.execution.transaction.from), seen.now());
+    let limited = limits::limit_for(&seen.settings.outflow.limits, flow.asset).is_some();
+    if lost.is_zero() || limited || exchange != Exchange::Nothing || kept_books() || known() {
+        return None;
+    }
+    let token = flow.asset.token().unwrap_or_default();
+    Some(Said {
+        level: Level::Alert,
+        severity: Severity::High,
+        summary: format!(
+            "{lost} items of {token} left module {} for nothing, and no entry of its books",
+            seen.module.id
+        ),
+        harm: seen.harm_in(flow.asset),
+        evidence: evidence(seen, flow, exchange),
     })
 }
 

@@ -166,13 +166,18 @@ fn judge(seen: &Seen<'_>, history: &History, change: &Change) -> Option<Said> {
         (Right::Held(..), Kind::Less) => Level::Notice,
         (Right::Held(..), Kind::Variable) => return None,
         // Destruction pays out what is left, so the loss is no second sign.
+        (Right::Held(holder, _), Kind::Destroyed) if is_spent_shell(seen, history, change, holder) => Level::Notice,
         (Right::Held(..), Kind::Destroyed) => Level::Alert,
         (Right::Held(..) | Right::Unknown(_) | Right::None(_), _) if looted && !doubtful => Level::Stop,
         // Said beforehand, for as long as makes it no novelty, and done by the protocol's own procedure.
         (Right::Held(..), _) if was_scheduled(seen, history) => Level::Notice,
-        (Right::Held(holder, _), Kind::Signers) if holder == change.contract && change.what == "signer added" => {
+        // One more, or one for another, by its own procedure; a lower threshold is said by an event of its own.
+        (Right::Held(holder, _), Kind::Signers)
+            if holder == change.contract && (change.what == "signer added" || is_replaced(seen, change)) =>
+        {
             Level::Notice
         }
+        (Right::Held(..), Kind::Owner) if is_handed_to_own_contract(seen, history, change) => Level::Notice,
         (_, Kind::Destroyed) if !at_risk.is_empty() => Level::Stop,
         (Right::None(_), Kind::Owner | Kind::SilentCode) if !at_risk.is_empty() && !doubtful => Level::Stop,
         (Right::None(_), Kind::Variable)
@@ -190,6 +195,37 @@ fn judge(seen: &Seen<'_>, history: &History, change: &Change) -> Option<Said> {
         harm.extend(at_risk);
     }
     Some(said(seen, change, right, level, harm, doubtful))
+}
+
+/// Whether a signer goes and another one comes in the same transaction.
+fn is_replaced(seen: &Seen<'_>, change: &Change) -> bool {
+    let of_contract = |what: &str| {
+        let same = |other: &&Change| other.contract == change.contract && other.what == what;
+        seen.changes().iter().filter(same).count()
+    };
+    change.what == "signer removed"
+        && of_contract("signer added") >= of_contract("signer removed")
+        && of_contract("threshold changed") == 0
+}
+
+/// Whether a contract that held nothing, and that nothing runs, was destroyed by another protected contract: how its maker
+/// clears away what served for a moment.
+fn is_spent_shell(seen: &Seen<'_>, history: &History, change: &Change, holder: Address) -> bool {
+    holder != change.contract
+        && seen.protected(holder)
+        && seen.losses().next().is_none()
+        && seen.at_risk().is_empty()
+        && history.runners_of(change.contract).is_empty()
+}
+
+/// Whether the holder hands over to a contract, known for more than a day, that he or whoever made this one has made: a
+/// timelock, a council. A fresh account, or somebody else's contract, is another matter.
+fn is_handed_to_own_contract(seen: &Seen<'_>, history: &History, change: &Change) -> bool {
+    let (Some(before), Some(gained)) = (change.before, change.gained) else { return false };
+    let maker = history.maker_of(gained, seen.now());
+    let own = history.maker_of(change.contract, seen.now());
+    maker.is_some_and(|maker| maker == before || Some(maker) == own)
+        && history.is_familiar(seen.index, Habit::Observed, seen.now())
 }
 
 /// `CallExecuted(bytes32,uint256,address,uint256,bytes)`: OpenZeppelin's timelock.

@@ -192,4 +192,25 @@ fn a_signer_whom_the_multisig_itself_adds_is_a_notice_and_any_other_change_is_no
     assert_eq!(level(ID, change("AddedOwner(address)", json!(["@new"]))), Some(Level::Notice));
     assert_eq!(level(ID, change("RemovedOwner(address)", json!(["@old"]))), Some(Level::Alert));
     assert_eq!(level(ID, change("ChangedThreshold(uint256)", json!([]))), Some(Level::Alert));
+    let mut swapped = change("RemovedOwner(address)", json!(["@old"]));
+    let logs = swapped["transactions"][0]["call"]["calls"][0]["logs"].as_array_mut().unwrap();
+    logs.push(json!({ "event": "AddedOwner(address)", "topics": ["@new"] }));
+    assert_eq!(level(ID, swapped.clone()), Some(Level::Notice), "one for another");
+    let logs = swapped["transactions"][0]["call"]["calls"][0]["logs"].as_array_mut().unwrap();
+    logs.push(json!({ "event": "ChangedThreshold(uint256)" }));
+    assert_eq!(level(ID, swapped), Some(Level::Alert));
+}
+
+#[test]
+fn a_shell_that_its_maker_clears_away_is_a_notice_and_a_library_that_is_run_is_not() {
+    let destroyed = |registered: Value| {
+        json!({
+            "modules": registered,
+            "transactions": [{ "from": "@bot", "call": { "to": "@maker", "function": "free()", "calls": [
+                { "to": "@shell", "function": "kill()" }] }, "destroyed": ["@shell"] }],
+        })
+    };
+    let both = json!([{ "id": "maker", "contracts": ["@maker"] }, { "id": "shell", "contracts": ["@shell"] }]);
+    assert_eq!(level(ID, destroyed(both)), Some(Level::Notice));
+    assert_eq!(level(ID, destroyed(json!([{ "id": "shell", "contracts": ["@shell"] }]))), Some(Level::Alert));
 }

@@ -1,0 +1,50 @@
+//! Large payments that are this module's ordinary business, by its own weeks: told to nobody at once, and never by what
+//! anything is called. Without a history nothing is ordinary.
+
+use alloy_primitives::{Address, U256};
+
+use crate::{
+    Flow, Habit, History, Seen,
+    amounts::{reaches, share_bps},
+    flows::Table,
+};
+
+/// From so many receivers on a payment is a distribution.
+const MANY: usize = 20;
+
+/// Whether `flow` left by somebody who has paid others out of the module for more than a week, and went only to accounts
+/// that give back what they get, or in small parts to many, or is less than what would be told over the window.
+pub(super) fn is_ordinary(seen: &Seen<'_>, history: &History, flow: &Flow) -> bool {
+    let sender = seen.execution.transaction.from;
+    if !history.is_settled(seen.index, Habit::Payer(sender), seen.now()) {
+        return false;
+    }
+    let receivers = receivers(seen, flow);
+    let (lost, held) = (Seen::lost_of_holdings(flow), flow.held.unwrap_or_default());
+    let to_himself = receivers.iter().any(|(account, _)| seen.actors().contains(account));
+    if receivers.is_empty() || to_himself {
+        return false;
+    }
+    let usual = receivers.iter().all(|(account, amount)| {
+        let bps = share_bps(*amount, held).unwrap_or(u64::MAX);
+        history.gives_back(seen.index, *account, bps, seen.now())
+    });
+    // Nobody got more than a tenth of it.
+    let largest = receivers.iter().map(|(_, amount)| *amount).max().unwrap_or_default();
+    let distributed = receivers.len() >= MANY && largest.saturating_mul(U256::from(10)) <= lost;
+    let small = !reaches(lost, held, seen.settings.outflow.window_one_sided_alert_bps);
+    usual || distributed || small
+}
+
+/// Who outside got how much of the asset.
+fn receivers(seen: &Seen<'_>, flow: &Flow) -> Vec<(Address, U256)> {
+    let mut receivers: Table<Address, U256> = Table::default();
+    for moved in seen.effects().movements.iter().filter(|moved| moved.asset == flow.asset) {
+        if !seen.member(moved.from) || seen.member(moved.to) {
+            continue;
+        }
+        let amount = receivers.at(moved.to);
+        *amount = amount.saturating_add(moved.amount);
+    }
+    receivers.rows
+}
