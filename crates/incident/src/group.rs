@@ -62,7 +62,7 @@ pub(crate) async fn around(
 }
 
 /// Close enough in time to a finding at `at` of which `own` is the reach: what came before reaches by its own stage.
-const CLOSE: &str = "(f.happened <= ?2 AND ?2 - f.happened <= CASE f.stage WHEN 'funding' THEN ?3 ELSE ?4 END \
+const CLOSE: &str = "(f.happened <= ?2 AND ?2 - f.happened <= CASE WHEN f.stage IN ('funding', 'preparation') THEN ?3 ELSE ?4 END \
                      OR f.happened > ?2 AND f.happened - ?2 <= ?5)";
 
 async fn incidents_tied(

@@ -69,7 +69,7 @@ fn findings_join_by_transaction_then_module_then_sender_and_else_open_a_new_one(
     let same_sender = from_sender(finding(Level::Alert, "oracle", tx(4)), SENDER);
     assert_eq!(desk.put(mined(same_sender, block(4))).unwrap(), second);
 
-    desk.clock.advance(3_600_001);
+    desk.clock.advance(6 * 3_600_000 + 1);
     let much_later = desk.put(mined(finding(Level::Alert, "vault", tx(5)), block(5))).unwrap();
     assert!(much_later != first && much_later != second);
     let summary = desk.store.incident(&first).unwrap().unwrap().summary;

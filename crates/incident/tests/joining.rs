@@ -100,7 +100,7 @@ fn one_attacker_over_three_modules_accounts_and_transactions_is_one_incident_and
         Sign::new(1, Level::Alert, "vault", &[1, 2]),
         Sign::new(2, Level::Stop, "bridge", &[2, 3]).at(30),
         Sign::new(3, Level::Alert, "market", &[9]).at(31),
-        Sign::new(4, Level::Alert, "oracle", &[3]).at(200),
+        Sign::new(4, Level::Alert, "oracle", &[3]).at(9 * 24 * 60),
     ];
     signs.iter().for_each(|sign| drop(desk.put(sign.event())));
     let found = incidents(&desk, &signs);

@@ -5,6 +5,7 @@
 mod blocks;
 mod everywhere;
 pub mod export;
+mod joined;
 pub mod learnt;
 mod newborns;
 mod watched;

@@ -13,6 +13,7 @@ use cofferdam_types::{
     Watchlist, Window,
 };
 
+use super::joined::{Joined, Whose};
 use super::learnt;
 use super::zoo::{Said, Told};
 
@@ -25,6 +26,8 @@ pub(super) struct Watched {
     pub(super) counted: U256,
     pub(super) told: Option<Told>,
     pub(super) notices: Vec<String>,
+    /// Incidents that the alerts and stops about the subject are.
+    pub(super) incidents: u64,
     /// The last transaction by which something was lost, from 1; none where nothing is lost.
     last_loss: Option<u64>,
     lost: U256,
@@ -44,17 +47,22 @@ impl Watched {
         // Bounded by calls and gas, not by time, so that the same zoo gives the same figures everywhere.
         let budget = Budget { micros: u64::MAX, ..Budget::default() };
         let mut trials = Trials::new(budget, Arc::new(ManualClock::new(UnixMillis(0))));
+        let mut joined = Joined::new(watch);
         let mut watched = Self { last_loss: last_loss(recording), ..Self::default() };
         for block in &recording.played.blocks {
-            let early = pending(&mut engine, block, &judge, &mut trials)?;
+            let early = pending(&mut engine, block, &judge, &mut trials, &mut joined)?;
             let advanced = engine.advance(&block.block).map_err(|error| error.to_string())?;
             for ((execution, sent), early) in advanced.executions.into_iter().zip(&block.sent).zip(early) {
                 let mut said = early;
-                said.push((Window::Mined, judge.judge(&execution)));
+                let (verdict, whose) = (judge.judge(&execution), whose(sent));
                 judge.record(&execution);
-                said.extend(queued(&mut engine, &execution, &judge));
+                joined.found(&execution, &verdict, whose);
+                joined.learn(&execution, &verdict, whose);
+                said.push((Window::Mined, verdict));
+                said.extend(queued(&mut engine, &execution, &judge, (&mut joined, whose)));
                 if sent.way == Lane::Private {
-                    said.extend(newborn(&mut engine, &Arc::new(execution), &[], &judge, &mut trials));
+                    let trial = (&mut trials, &mut joined, whose);
+                    said.extend(newborn(&mut engine, &Arc::new(execution), &[], &judge, trial));
                 }
                 match sent.part {
                     Part::Subject | Part::Extra => {
@@ -65,6 +73,7 @@ impl Watched {
                 }
             }
         }
+        watched.incidents = joined.incidents();
         Ok(watched)
     }
 
@@ -99,6 +108,7 @@ fn pending(
     block: &PlayedBlock,
     judge: &impl Judge,
     trials: &mut Trials,
+    joined: &mut Joined,
 ) -> Result<Vec<Vec<(Window, Verdict)>>, String> {
     let transactions: Vec<Arc<Transaction>> = block.block.transactions.iter().cloned().map(Arc::new).collect();
     let mut said = Vec::with_capacity(transactions.len());
@@ -111,7 +121,9 @@ fn pending(
         let earlier: Vec<Arc<Transaction>> = before.cloned().collect();
         let execution = engine.pending_after(&earlier, transaction.clone()).map_err(|error| error.to_string())?;
         let verdict = judge.judge(&execution);
-        let mut of_this = newborn(engine, &Arc::new(execution), &earlier, judge, trials);
+        joined.found(&execution, &verdict, whose(sent));
+        let trial = (&mut *trials, &mut *joined, whose(sent));
+        let mut of_this = newborn(engine, &Arc::new(execution), &earlier, judge, trial);
         of_this.push((Window::Pending, verdict));
         said.push(of_this);
     }
@@ -124,7 +136,7 @@ fn newborn(
     creation: &Arc<Execution>,
     earlier: &[Arc<Transaction>],
     judge: &impl Judge,
-    trials: &mut Trials,
+    (trials, joined, whose): (&mut Trials, &mut Joined, Whose),
 ) -> Vec<(Window, Verdict)> {
     let mut said = Vec::new();
     for address in created(creation).0 {
@@ -139,22 +151,39 @@ fn newborn(
         };
         let subject = Subject { creation, earlier, address, creator };
         let tried = trials.of(engine, &subject, &mut |_| false);
-        said.push((Window::Before, judge.judge_newborn(&tried)));
+        let verdict = judge.judge_newborn(&tried);
+        joined.newborn(&tried, &verdict, whose);
+        said.push((Window::Before, verdict));
     }
     said
 }
 
 /// What is said of the operations that `execution` announces, after they were carried out on the head at their due time.
-fn queued(engine: &mut Engine, execution: &Execution, judge: &impl Judge) -> Vec<(Window, Verdict)> {
+fn queued(
+    engine: &mut Engine,
+    execution: &Execution,
+    judge: &impl Judge,
+    (joined, whose): (&mut Joined, Whose),
+) -> Vec<(Window, Verdict)> {
     let budget = RehearsalBudget { micros: u64::MAX, ..RehearsalBudget::default() };
     let clock = ManualClock::new(UnixMillis(0));
     let mut said = Vec::new();
     for announcement in announced(execution) {
         if let Announcement::Queued(operation) = announcement {
-            said.push((Window::Before, judge.judge_queued(&rehearse(engine, &operation, &budget, &clock))));
+            let rehearsal = rehearse(engine, &operation, &budget, &clock);
+            let verdict = judge.judge_queued(&rehearsal);
+            joined.queued(&rehearsal, &verdict, whose);
+            said.push((Window::Before, verdict));
         }
     }
     said
+}
+
+fn whose(sent: &Sent) -> Whose {
+    match sent.part {
+        Part::Subject | Part::Extra => Whose::Subject,
+        Part::History | Part::Bystander => Whose::Others,
+    }
 }
 
 fn modules(contracts: &[Vec<Address>]) -> Result<Vec<Module>, String> {

@@ -26,6 +26,8 @@ pub struct ZooMeasured {
     pub mutators: Vec<Recall>,
     /// Counted harm beside true harm, of the attacks in which something was lost.
     pub counting: Counting,
+    /// How many incidents the findings of one attack were.
+    pub joining: Joining,
     /// Each attack.
     pub attacks: Vec<AttackRow>,
     /// Honest flows that look like attacks.
@@ -137,6 +139,28 @@ impl Counting {
     }
 }
 
+/// How many incidents the findings of one attack were.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Joining {
+    /// Attacks of which anything above a notice was said at all.
+    pub n: u64,
+    /// Of these, exactly one incident.
+    pub one: u64,
+    /// The others: entry, change, incidents.
+    pub more: Vec<(&'static str, Mutator, u64)>,
+}
+
+impl Joining {
+    fn count(&mut self, row: &AttackRow) {
+        match row.incidents {
+            0 => return,
+            1 => self.one = self.one.saturating_add(1),
+            many => self.more.push((row.name, row.mutator, many)),
+        }
+        self.n = self.n.saturating_add(1);
+    }
+}
+
 /// One attack, changed or not.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttackRow {
@@ -156,6 +180,8 @@ pub struct AttackRow {
     pub at_risk: u64,
     /// What findings counted as lost, in whole units.
     pub counted: u64,
+    /// Incidents that the findings about it are.
+    pub incidents: u64,
     /// What was said, if it was an alert or a stop.
     pub told: Option<Told>,
     /// What was said below that, for a miss.
@@ -203,7 +229,8 @@ pub struct Said {
     pub why: Vec<String>,
 }
 
-/// Plays the entries of `part` whose name contains `only`. `progress` is told each finished one.
+/// Plays the entries of `part` whose name contains `only`; with `learnt`, to a judge that has learnt each history
+/// beforehand. `progress` is told each finished one.
 ///
 /// # Errors
 /// A sentence that names the entry at fault.
@@ -215,6 +242,7 @@ pub fn run(part: Part, learnt: bool, only: &str, progress: &mut dyn FnMut(&str))
         families: Vec::new(),
         mutators: Vec::new(),
         counting: Counting::default(),
+        joining: Joining::default(),
         attacks: Vec::new(),
         look_alikes: Vec::new(),
         history: Said::default(),
@@ -259,6 +287,7 @@ fn attack(
             lost: units(recording.lost),
             at_risk: units(recording.at_risk),
             counted: units(watched.counted),
+            incidents: watched.incidents,
             told: watched.told,
             notices: watched.notices,
         });
@@ -290,6 +319,7 @@ fn sum_up(measured: &mut ZooMeasured) {
         }
         mutators.entry(row.mutator).or_default().count(row);
         measured.counting.count(row);
+        measured.joining.count(row);
     }
     let named = |name: serde_json::Value, recall: Recall| Recall {
         name: name.as_str().unwrap_or_default().to_owned(),
@@ -344,6 +374,12 @@ mod tests {
     }
 
     #[test]
+    fn a_held_out_attack_goes_through_the_judge_as_well() {
+        let measured = run(Part::HeldOut, false, "voucher-signed-by-nobody", &mut |_| {}).unwrap();
+        assert_eq!((measured.base.n, measured.mutated.n), (1, 1));
+    }
+
+    #[test]
     fn a_hostile_decision_is_told_when_it_is_queued_and_a_planned_one_is_not() {
         let measured = run(Part::Known, false, "governance-hostile", &mut |_| {}).unwrap();
         assert_eq!(measured.base.n, 2);
@@ -363,9 +399,3 @@ mod tests {
         assert!((recall.interval().0 - 67.6).abs() < 0.1);
     }
 }
-    #[test]
-    fn a_held_out_attack_goes_through_the_judge_as_well() {
-        let measured = run(Part::HeldOut, false, "voucher-signed-by-nobody", &mut |_| {}).unwrap();
-        assert_eq!((measured.base.n, measured.mutated.n), (1, 1));
-    }
-

@@ -1,14 +1,18 @@
 //! The trail of a finding: when, how far, how seldom, and who is on the attacker's side.
 
-use std::borrow::Cow;
-
 use cofferdam_types::primitives::{Address, KECCAK256_EMPTY, U256};
 use cofferdam_types::{Actor, Event, Execution, Finding, Newborn, Role, Score, Stage, Trail, Verdict, Window};
 
 use super::{Company, YOUNG, time_of};
 
-/// What a finding's evidence calls an account that was known again.
-const SUSPECT: &str = "suspect";
+/// What a finding's evidence calls an account that was known again, or that got value or power.
+const NAMED: [(&str, Role); 5] = [
+    ("suspect", Role::Suspect),
+    ("now", Role::Recipient),
+    ("who gained", Role::Recipient),
+    ("recipient", Role::Recipient),
+    ("receiver", Role::Recipient),
+];
 /// Gainers of one module that are named, those that gained most first.
 const MOST_GAINERS: usize = 4;
 /// Steps back to who funded the funder.
@@ -64,9 +68,12 @@ impl Company {
         let (stage, score) = known.copied().unwrap_or((Stage::Exploitation, Score::WHOLE));
         // What has not happened yet is being prepared, whatever it would be.
         let stage = if window == Window::Before { stage.min(Stage::Preparation) } else { stage };
-        let suspects = finding.evidence.iter().filter(|evidence| evidence.what == Cow::Borrowed(SUSPECT));
-        let suspects = suspects.filter_map(|evidence| evidence.value.parse().ok());
-        party.extend(suspects.map(|account| Actor { account, role: Role::Suspect }));
+        for (what, role) in NAMED {
+            let named = finding.evidence.iter().filter(|evidence| evidence.what == what);
+            let named = named.filter_map(|evidence| evidence.value.parse().ok());
+            let named = named.filter(|account| self.may_gain(execution, *account));
+            party.extend(named.map(|account| Actor { account, role }));
+        }
         party.retain(|actor| self.belongs(actor.account));
         Trail { at: time_of(execution), stage, score, party, lost_bps: lost_bps(verdict, finding) }.tidy()
     }

@@ -32,8 +32,11 @@ pub enum Key {
     Transaction(B256),
     /// Both name this account on the attacker's side. Ties within the window of the stage.
     Account(Address),
-    /// Both endanger this module. Ties alerts and stops, not notices, and within the module's window only: others use
-    /// the module at the same time.
+    /// The same, and both are more than notices. Ties within the longer window: somebody who was told of once and does it
+    /// again days later is the same attacker.
+    Suspect(Address),
+    /// Both endanger this module. Ties alerts and stops, not notices: others use the module at the same time. Within the
+    /// module's window, or the longer one after what only prepares: an upgrade, a new owner, a hostile contract.
     Module(ModuleId),
 }
 
@@ -44,6 +47,7 @@ impl Key {
             Self::Transaction(hash) => (1, hash.as_slice()),
             Self::Account(account) => (2, account.as_slice()),
             Self::Module(module) => (3, module.as_str().as_bytes()),
+            Self::Suspect(account) => (4, account.as_slice()),
         };
         let mut bytes = vec![kind];
         bytes.extend_from_slice(value);
@@ -54,7 +58,7 @@ impl Key {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Transaction(hash) => format!("the same transaction {hash}"),
-            Self::Account(account) => format!("account {account}"),
+            Self::Account(account) | Self::Suspect(account) => format!("account {account}"),
             Self::Module(module) => format!("module {module} at the same time"),
         }
     }
@@ -66,6 +70,7 @@ impl Key {
             1 => B256::try_from(value).ok().map(Self::Transaction),
             2 => Address::try_from(value).ok().map(Self::Account),
             3 => ModuleId::new(std::str::from_utf8(value).ok()?).ok().map(Self::Module),
+            4 => Address::try_from(value).ok().map(Self::Suspect),
             _ => None,
         }
     }
@@ -74,31 +79,32 @@ impl Key {
 /// How far apart in time two findings may be and still be one attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// After a sign of funding, in milliseconds.
-    pub funding_millis: u64,
-    /// After a sign of any other stage, in milliseconds.
+    /// After a sign of funding or preparation, in milliseconds: what is prepared waits in a timelock, or for its day. Also
+    /// between two alerts about one account.
+    pub early_millis: u64,
+    /// After a sign of any later stage, in milliseconds.
     pub stage_millis: u64,
-    /// Between two alerts on one module by strangers, in milliseconds.
+    /// Between two alerts on one module by strangers, in milliseconds; after what only prepares, the longer window.
     pub module_millis: u64,
 }
 
 impl Default for Windows {
-    /// Ten days, a day (as the best published combiner has them), and an hour.
+    /// Ten days and a day, as the best published combiner has them (with preparation beside funding, because queued
+    /// operations and made contracts are found here before they are used), and six hours.
     fn default() -> Self {
-        Self { funding_millis: 864_000_000, stage_millis: 86_400_000, module_millis: 3_600_000 }
+        Self { early_millis: 864_000_000, stage_millis: 86_400_000, module_millis: 21_600_000 }
     }
 }
 
 impl Windows {
     /// How long after a finding of `stage` another one that shares `key` still belongs to it.
-    pub const fn reach(&self, key: &Key, stage: Stage) -> u64 {
+    pub fn reach(&self, key: &Key, stage: Stage) -> u64 {
         match key {
             Key::Transaction(_) => u64::MAX,
+            Key::Suspect(_) => self.early_millis,
+            Key::Account(_) | Key::Module(_) if stage <= Stage::Preparation => self.early_millis,
+            Key::Account(_) => self.stage_millis,
             Key::Module(_) => self.module_millis,
-            Key::Account(_) => match stage {
-                Stage::Funding => self.funding_millis,
-                Stage::Preparation | Stage::Exploitation | Stage::Laundering => self.stage_millis,
-            },
         }
     }
 }
@@ -128,6 +134,7 @@ impl Sighting {
             }
         }
         if finding.level >= Level::Alert {
+            keys.extend(suspects(&keys));
             keys.push(Key::Module(finding.module.clone()));
         }
         let stage = trail.map_or(Stage::Exploitation, |trail| trail.stage);
@@ -139,6 +146,7 @@ impl Sighting {
         let mut keys: Vec<Key> = report.transactions.iter().copied().map(Key::Transaction).collect();
         keys.extend(report.accounts.iter().copied().map(Key::Account));
         if report.level >= Level::Alert {
+            keys.extend(suspects(&keys));
             keys.extend(report.modules.iter().cloned().map(Key::Module));
         }
         Self { id: report.id(), at: report.at, stage: report.stage, keys: tidy(keys) }
@@ -152,6 +160,12 @@ impl Sighting {
         let mut close = shared.filter(|key| distance <= windows.reach(key, earlier.stage));
         close.next()
     }
+}
+
+/// The accounts of an alert.
+fn suspects(keys: &[Key]) -> Vec<Key> {
+    let suspect = |key: &Key| if let Key::Account(account) = key { Some(Key::Suspect(*account)) } else { None };
+    keys.iter().filter_map(suspect).collect()
 }
 
 fn tidy(mut keys: Vec<Key>) -> Vec<Key> {
@@ -254,13 +268,15 @@ mod tests {
     }
 
     #[test]
-    fn a_day_ties_and_ten_days_after_funding() {
+    fn a_day_ties_and_ten_days_after_funding_and_preparation() {
         let late = |stage, hours| {
             let pair = [sighting(1, 0, stage, &[9]), sighting(2, hours, Stage::Exploitation, &[9])];
             sets(&pair).len()
         };
-        assert_eq!((late(Stage::Preparation, 24), late(Stage::Preparation, 25)), (1, 2));
-        assert_eq!((late(Stage::Funding, 240), late(Stage::Funding, 241)), (1, 2));
+        assert_eq!((late(Stage::Laundering, 24), late(Stage::Laundering, 25)), (1, 2));
+        for early in [Stage::Funding, Stage::Preparation] {
+            assert_eq!((late(early, 240), late(early, 241)), (1, 2));
+        }
         // What comes before the funding has the window of its own stage.
         let backwards = [sighting(1, 30, Stage::Funding, &[9]), sighting(2, 0, Stage::Exploitation, &[9])];
         assert_eq!(sets(&backwards).len(), 2);
@@ -270,7 +286,7 @@ mod tests {
     fn funding_reaches_over_what_lies_between() {
         let long = [
             sighting(1, 0, Stage::Funding, &[9]),
-            sighting(2, 1, Stage::Preparation, &[9]),
+            sighting(2, 1, Stage::Exploitation, &[9]),
             sighting(3, 200, Stage::Exploitation, &[9]),
         ];
         assert_eq!(sets(&long).len(), 1);
@@ -294,6 +310,7 @@ mod tests {
         for key in [
             Key::Transaction(B256::repeat_byte(3)),
             Key::Account(Address::repeat_byte(4)),
+            Key::Suspect(Address::repeat_byte(4)),
             Key::Module(ModuleId::new("vault").unwrap()),
         ] {
             assert_eq!(Key::from_bytes(&key.bytes()), Some(key));

@@ -80,6 +80,11 @@ fn show(measured: &ZooMeasured) -> Result<(), Failure> {
         "harm        counted within a tenth of the truth in {} of {} attacks, more in {}, less in {}, not at all in {}",
         counting.right, counting.n, counting.more, counting.less, counting.nothing
     ))?;
+    let joining = &measured.joining;
+    print_line(format_args!("joined      one incident in {} of {} attacks that were told", joining.one, joining.n))?;
+    for (name, mutator, incidents) in &joining.more {
+        print_line(format_args!("            {name:<28} {mutator:<18} {incidents} incidents"))?;
+    }
     let misses = measured.attacks.iter().filter(|row| row.told.is_none());
     for row in misses {
         print_line(miss(row))?;
