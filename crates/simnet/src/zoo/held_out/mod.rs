@@ -6,12 +6,18 @@
 
 mod attack;
 mod contracts;
+mod crossing;
+mod days;
 mod desk;
+mod doors;
 mod farms;
 mod list;
 mod loans;
+mod nfts;
 mod offices;
 mod plaza;
+mod power;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -40,7 +40,7 @@ pub(super) fn honest_whale(stage: &mut Stage) -> Scene {
 }
 
 /// The leaves of a list, hashed twice, and the root; the list's length is a power of two.
-fn tree(leaves: &[(Address, U256)]) -> (B256, Vec<Vec<B256>>) {
+pub(super) fn tree(leaves: &[(Address, U256)]) -> (B256, Vec<Vec<B256>>) {
     let mut proofs = vec![Vec::new(); leaves.len()];
     let mut level: Vec<(B256, Vec<usize>)> = Vec::new();
     for (index, leaf) in leaves.iter().enumerate() {
@@ -274,7 +274,7 @@ pub(super) fn honest_rescue(stage: &mut Stage) -> Scene {
 }
 
 /// An auction in which the deployer sells, and twelve citizens have bid.
-fn auction(stage: &mut Stage) -> (Town, Address) {
+pub(super) fn auction(stage: &mut Stage) -> (Town, Address) {
     let town = Town::new(stage);
     let arguments = HeldAuction::constructorCall { seller: town.deployer };
     let auction = stage.deploy(town.deployer, &HeldAuction::BYTECODE, arguments.abi_encode());
