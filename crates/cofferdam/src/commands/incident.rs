@@ -73,6 +73,9 @@ struct Holds {
 /// Columns of the text of an event.
 const TEXT: usize = 72;
 
+/// Accounts, and joined findings, that are listed; all of them stand in the JSON.
+const MOST_SHOWN: usize = 12;
+
 /// Runs the command. `verify` answers "no" when the record does not hold, `close` when the incident is closed already.
 ///
 /// # Errors
@@ -169,14 +172,26 @@ fn print_list(incidents: &[Summary]) -> Result<(), Failure> {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["incident", "state", "level", "opened (UTC)", "modules", "findings", "done"]);
+    table.set_header([
+        "incident",
+        "state",
+        "severity",
+        "level",
+        "opened (UTC)",
+        "modules",
+        "stages",
+        "findings",
+        "done",
+    ]);
     for incident in incidents {
         table.add_row([
             incident.id.to_string(),
             state(incident),
+            incident.severity.map_or_else(|| "-".to_owned(), |severity| severity.to_string()),
             incident.level.map_or_else(|| "-".to_owned(), |level| level.to_string()),
             utc(incident.opened_at),
             shortened(&modules(incident), 40),
+            stages(incident),
             format!("{} of {} stand", incident.standing, incident.findings),
             shortened(&actions(incident), 40),
         ]);
@@ -194,7 +209,40 @@ fn print_timeline(timeline: &Timeline) -> Result<(), Failure> {
     print_line(format_args!("incident  {}, {}, {level}", incident.id, state(incident)))?;
     print_line(format_args!("opened    {} UTC{closed}", utc(incident.opened_at)))?;
     print_line(format_args!("modules   {}", modules(incident)))?;
+    if let Some((severity, rule)) = incident.severity.zip(incident.rule.as_ref()) {
+        let because = timeline.rated_because.as_deref().unwrap_or_default();
+        print_line(format_args!("severity  {severity}, by rule `{}`: {}", printable(rule), printable(because)))?;
+    }
+    if let Some(whole) = &incident.part_of {
+        print_line(format_args!("part of   {whole}"))?;
+    }
+    if !incident.parts.is_empty() {
+        let parts: Vec<&str> = incident.parts.iter().map(|part| part.0.as_str()).collect();
+        print_line(format_args!("parts     {}", parts.join(", ")))?;
+    }
     print_line(format_args!("findings  {}, {} of them stand", incident.findings, incident.standing))?;
+    for line in &incident.stages {
+        let spoke = printable(&line.detectors.join(", ")).into_owned();
+        let (from, to) = (utc(line.from), utc(line.to));
+        let span = if from == to { from } else { format!("{from} to {to}") };
+        print_line(format_args!("          {:<13} {} by {spoke}, {span}", line.stage.word(), line.findings))?;
+    }
+    for actor in timeline.party.iter().take(MOST_SHOWN) {
+        print_line(format_args!("party     {} {}", actor.account, actor.role.word()))?;
+    }
+    if timeline.party.len() > MOST_SHOWN {
+        print_line(format_args!("          and {} more", timeline.party.len().saturating_sub(MOST_SHOWN)))?;
+    }
+    for finding in timeline.joined.iter().rev().take(MOST_SHOWN).rev() {
+        let module = if finding.module.is_empty() { "no module" } else { finding.module.as_str() };
+        let foreign = if finding.detector.starts_with("foreign:") { " (foreign: informs, proves nothing)" } else { "" };
+        print_line(format_args!(
+            "joined    {} {} by {} on {module}{foreign}",
+            utc(finding.at),
+            finding.level,
+            printable(&finding.detector)
+        ))?;
+    }
     for loss in &incident.losses {
         print_line(format_args!("lost      {} of {}, by {}", loss.amount, loss.asset, loss.module))?;
     }
@@ -223,6 +271,11 @@ fn state(incident: &Summary) -> String {
 fn modules(incident: &Summary) -> String {
     let names: Vec<&str> = incident.modules.iter().map(ModuleId::as_str).collect();
     if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+}
+
+fn stages(incident: &Summary) -> String {
+    let stages: Vec<&str> = incident.stages.iter().map(|line| line.stage.word()).collect();
+    if stages.is_empty() { "-".to_owned() } else { stages.join(", ") }
 }
 
 fn actions(incident: &Summary) -> String {

@@ -6,8 +6,8 @@ use cofferdam_types::{Level, ModuleId};
 
 use super::amount::AssetLabel;
 use super::report::{
-    DrillReport, EventKind, Honest, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary, RecordLine,
-    RecordSummary, Run, TimelineEvent, VerdictSummary, Window,
+    DrillReport, EventKind, Honest, IncidentSummary, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary,
+    RecordLine, RecordSummary, Run, TimelineEvent, VerdictSummary, Window,
 };
 
 struct Plot {
@@ -246,5 +246,11 @@ fn record(plot: &Plot) -> RecordSummary {
         let virtual_ms = if seq == 1 { 0 } else { 24_000 };
         lines.push(RecordLine { seq, virtual_ms, kind: kind.to_owned(), text: text.to_owned(), hash });
     }
-    RecordSummary { incidents: vec![format!("{}-1", plot.attacked)], head: hash, verified: true, lines }
+    let incident = IncidentSummary {
+        name: format!("{}-1", plot.attacked),
+        severity: "critical, by rule `half-of-holdings`".to_owned(),
+        stages: vec![("exploitation".to_owned(), 1, vec!["asset-outflow".to_owned()])],
+        party: 2,
+    };
+    RecordSummary { incidents: vec![incident], head: hash, verified: true, lines }
 }

@@ -7,7 +7,7 @@
 use askama::Template;
 
 use super::charts::{self, ChartError, Size};
-use super::report::{DrillReport, EventKind, Lane, LossPoint, Outcome, Run};
+use super::report::{DrillReport, EventKind, IncidentSummary, Lane, LossPoint, Outcome, Run};
 use super::screen::{kept, millis, sealed_after, seconds, stakes};
 use crate::printable::{printable, without_long_hashes};
 
@@ -131,6 +131,28 @@ impl Scenario {
     }
 }
 
+/// One incident of a run: what was joined to it.
+struct IncidentView {
+    name: String,
+    severity: Words,
+    stages: Vec<(String, String)>,
+    party: u64,
+}
+
+impl IncidentView {
+    fn of(incident: &IncidentSummary) -> Self {
+        let stage = |(stage, findings, detectors): &(String, u64, Vec<String>)| {
+            (clean(stage), clean(&format!("{findings} by {}", detectors.join(", "))))
+        };
+        Self {
+            name: clean(&incident.name),
+            severity: Words::of(&incident.severity),
+            stages: incident.stages.iter().map(stage).collect(),
+            party: incident.party,
+        }
+    }
+}
+
 struct RunView {
     lane: &'static str,
     lane_words: &'static str,
@@ -146,7 +168,7 @@ struct RunView {
     modules: Vec<ModuleRow>,
     verdict: Option<VerdictView>,
     plan: Vec<(&'static str, Words)>,
-    incidents: String,
+    incidents: Vec<IncidentView>,
     record_head: String,
     record_verified: bool,
     record: Vec<RecordRow>,
@@ -244,7 +266,7 @@ impl RunView {
                 evidence: verdict.evidence.iter().map(|(what, value)| (clean(what), clean(value))).collect(),
             }),
             plan: plan_rows(run).into_iter().map(|(what, value)| (what, Words::of(&value))).collect(),
-            incidents: clean(&run.record.incidents.join(", ")),
+            incidents: run.record.incidents.iter().map(IncidentView::of).collect(),
             record_head: run.record.head.to_string(),
             record_verified: run.record.verified,
             record: run
@@ -443,7 +465,12 @@ mod tests {
             let plan = run.plan.as_mut().unwrap();
             (plan.lever, plan.call, plan.trial) = (evil.to_owned(), evil.to_owned(), evil.to_owned());
             run.record.lines[0].text = evil.to_owned();
-            run.record.incidents = vec![evil.to_owned()];
+            run.record.incidents = vec![IncidentSummary {
+                name: evil.to_owned(),
+                severity: evil.to_owned(),
+                stages: vec![(evil.to_owned(), 1, vec![evil.to_owned()])],
+                party: 2,
+            }];
         }
         let page = page(&report).unwrap();
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains('\u{202e}'));

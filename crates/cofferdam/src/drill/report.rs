@@ -295,14 +295,27 @@ pub struct PlanSummary {
 /// The incident record of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSummary {
-    /// Names of the incidents in it.
-    pub incidents: Vec<String>,
+    /// The incidents in it, newest first: one attack should be one.
+    pub incidents: Vec<IncidentSummary>,
     /// Hash of the last line.
     pub head: B256,
     /// Whether the chain of hashes was checked after the run and held.
     pub verified: bool,
     /// Oldest first.
     pub lines: Vec<RecordLine>,
+}
+
+/// An incident, as the record joined it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentSummary {
+    /// Its name.
+    pub name: String,
+    /// How bad, and the rule that says so.
+    pub severity: String,
+    /// Each stage that was seen, as attacks go: its word, findings, and who spoke.
+    pub stages: Vec<(String, u64, Vec<String>)>,
+    /// Accounts and contracts that belong to whoever did it.
+    pub party: u64,
 }
 
 /// One line of the record.

@@ -12,7 +12,7 @@ use cofferdam_chain::{Endpoint, Follower, FollowerOptions, Mempool, MempoolOptio
 use cofferdam_detect::Detection;
 use cofferdam_detect::settings::{AssetName, InvariantSettings, ModuleSettings, OutflowLimit, Settings};
 use cofferdam_evm::{Budget, RehearsalBudget, Rules};
-use cofferdam_incident::{Options, Store, verify};
+use cofferdam_incident::{Options, Store, Timeline, verify};
 use cofferdam_respond::{
     Guardian, LeverKind, LeverSettings, NodeChannel, Progress, Reply, Responder, Setup as ResponderSetup,
 };
@@ -29,8 +29,8 @@ use super::envelope;
 use super::glossary::Glossary;
 use super::meter::{Meter, Taking};
 use super::report::{
-    EventKind, Honest, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary, RecordLine, RecordSummary, Run,
-    TimelineEvent, VerdictSummary,
+    EventKind, Honest, IncidentSummary, Lane, Loss, LossCurve, LossPoint, ModuleState, PlanSummary, RecordLine,
+    RecordSummary, Run, TimelineEvent, VerdictSummary,
 };
 use crate::guard::{Guard, GuardError, Happening, MempoolOptions as Kept, NewbornOptions, Parts, QueuedOptions};
 
@@ -571,10 +571,11 @@ impl Told<'_> {
     fn written(&self, store: &Store, path: &Path) -> Result<(Option<PlanSummary>, RecordSummary), DrillError> {
         let unreadable = "the record cannot be read";
         let incidents = store.incidents().map_err(failed(unreadable))?;
-        let mut entries = Vec::new();
+        let (mut entries, mut summaries) = (Vec::new(), Vec::new());
         for incident in &incidents {
-            let timeline = store.incident(&incident.id).map_err(failed(unreadable))?;
-            entries.extend(timeline.into_iter().flat_map(|timeline| timeline.entries));
+            let Some(timeline) = store.incident(&incident.id).map_err(failed(unreadable))? else { continue };
+            summaries.push(incident_summary(&timeline));
+            entries.extend(timeline.entries);
         }
         entries.sort_by_key(|entry| entry.sequence);
         let verified = verify(path, None);
@@ -587,7 +588,7 @@ impl Told<'_> {
             hash: entry.hash,
         });
         let record = RecordSummary {
-            incidents: incidents.iter().map(|incident| incident.id.to_string()).collect(),
+            incidents: summaries,
             head: verified.as_ref().map(|verified| verified.head).unwrap_or_default(),
             verified: verified.is_ok(),
             lines: lines.collect(),
@@ -674,7 +675,22 @@ const fn kind(event: &Event) -> &'static str {
         Event::Loss { .. } => "loss",
         Event::Operator { .. } => "operator",
         Event::Started { .. } => "started",
+        Event::Reported { .. } => "foreign",
+        Event::Joined { .. } | Event::Gathered { .. } => "joined",
+        Event::Rated { .. } => "rated",
         _ => "other",
+    }
+}
+
+fn incident_summary(timeline: &Timeline) -> IncidentSummary {
+    let summary = &timeline.summary;
+    let rating = summary.severity.zip(summary.rule.as_ref());
+    let stages = summary.stages.iter();
+    IncidentSummary {
+        name: summary.id.to_string(),
+        severity: rating.map_or_else(String::new, |(severity, rule)| format!("{severity}, by rule `{rule}`")),
+        stages: stages.map(|line| (line.stage.to_string(), line.findings, line.detectors.clone())).collect(),
+        party: u64::try_from(timeline.party.len()).unwrap_or(u64::MAX),
     }
 }
 
