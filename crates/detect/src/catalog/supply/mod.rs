@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{Asset, Evidence, Finding, Harm, Level, Severity};
 
+mod books;
 mod conservation;
 
 use crate::{
@@ -39,6 +40,8 @@ impl Detector for Supply {
         let mut findings = Vec::new();
         if let Some(said) = conservation::from_nothing(seen) {
             findings.push(seen.finding(&INFO, b"conservation", said));
+        } else if let Some(said) = books::grown(seen) {
+            findings.push(seen.finding(&INFO, b"books", said));
         }
         for flow in seen.flows.iter().filter(|flow| flow.issued && flow.minted > flow.burned) {
             if let (Asset::Erc20(token), Some(said)) = (flow.asset, minted(seen, flow)) {

@@ -101,3 +101,36 @@ fn a_deposit_for_which_rounding_gives_no_share_is_an_alert() {
     assert_eq!(level(ID, vault(10, 500_000)), Some(Level::Alert), "ten of the smallest units are none");
     assert_eq!(level(ID, vault(11, 500_000)), None, "what shares are worth, their number does not tell");
 }
+
+/// The slot of `account` in the mapping at `place`.
+fn balance_slot(account: u8, place: u8) -> String {
+    let word = |byte: u8| alloy_primitives::B256::with_last_byte(byte);
+    alloy_primitives::keccak256([word(account), word(place)].concat()).to_string()
+}
+
+/// Account 1 sends account 2 a thousand; the books say what `after` says of the second.
+fn sent(place: u8, after: &str, other: &[(&str, &str)]) -> Option<Level> {
+    let (one, two) = (format!("0x{:040x}", 1), format!("0x{:040x}", 2));
+    let mut case = transfer(&one, &two, "1000");
+    let mut writes = vec![
+        json!(["@token", balance_slot(1, place), "5000", "4000"]),
+        json!(["@token", balance_slot(2, place), "0", after]),
+    ];
+    writes.extend(other.iter().map(|(old, new)| json!(["@token", "@balance of somebody", old, new])));
+    case["transactions"][0]["writes"] = json!(writes);
+    level(ID, case)
+}
+
+#[test]
+fn balances_that_grow_by_more_than_was_minted_are_an_alert() {
+    for place in [0, 1, 51, 63] {
+        assert_eq!(sent(place, "1000", &[]), None);
+        assert_eq!(sent(place, "900", &[]), None, "a fee");
+        assert_eq!(sent(place, "1049", &[]), None, "interest");
+        assert_eq!(sent(place, "1050", &[]), Some(Level::Alert));
+        assert_eq!(sent(place, "2000", &[]), Some(Level::Alert));
+        assert_eq!(sent(place, "2000", &[("7000", "6000")]), None, "somebody paid without an event");
+        assert_eq!(sent(place, "2000", &[("7000", "6001")]), Some(Level::Alert));
+    }
+    assert_eq!(sent(64, "2000", &[]), None, "where the balances stand is not known");
+}
