@@ -48,6 +48,14 @@ struct Kept {
     footprint: Footprint,
 }
 
+/// What a transaction does after those of others.
+struct Together {
+    /// Those, and its sender's own.
+    before: Vec<Arc<Transaction>>,
+    executed: Execution,
+    verdict: Verdict,
+}
+
 pub(super) struct PendingSet {
     options: MempoolOptions,
     by_hash: HashMap<B256, Kept>,
@@ -261,10 +269,10 @@ impl Guard {
         let mut verdict = self.judge.judge(&executed);
         self.pending.remember(transaction.hash, &executed, &self.watch);
         if !is_stop(&verdict)
-            && let Some((before, together, worse)) = self.judge_together(transaction, &earlier)?
-            && worse.level() > verdict.level()
+            && let Some(together) = self.judge_together(transaction, &earlier)?
+            && together.verdict.level() > verdict.level()
         {
-            (earlier, executed, verdict) = (before, together, worse);
+            Together { before: earlier, executed, verdict } = together;
         }
         let micros = self.since(start);
         observe("decision", micros);
@@ -295,7 +303,7 @@ impl Guard {
         &mut self,
         transaction: &Arc<Transaction>,
         earlier: &[Arc<Transaction>],
-    ) -> Result<Option<(Vec<Arc<Transaction>>, Execution, Verdict)>, GuardError> {
+    ) -> Result<Option<Together>, GuardError> {
         let base_fee = self.next_base_fee();
         let mut before = self.pending.ahead_of(transaction, base_fee, &self.watch);
         let head = self.newest().head().block_ref();
@@ -305,7 +313,7 @@ impl Guard {
         before.extend_from_slice(earlier);
         let executed = tokio::task::block_in_place(|| self.newest().pending_after(&before, transaction.clone()))?;
         let verdict = self.judge.judge(&executed);
-        Ok(Some((before, executed, verdict)))
+        Ok(Some(Together { before, executed, verdict }))
     }
 
     /// Records the findings that are not on the record yet. False when all of them were.
