@@ -14,7 +14,8 @@ use cofferdam_types::{
 use crate::{
     Detector, History, Seen, Settings, SettingsError,
     behaviour::Behaviour,
-    catalog::{self, invariant, repeat, slow_drain, velocity},
+    catalog::{self, invariant, liquidity, repeat, slow_drain, velocity},
+    depends::{Quote, quotes},
     settings::{Allowed, Maintenance, ModuleSettings},
 };
 
@@ -203,6 +204,53 @@ impl Detection {
         Some(Seen::new(execution, &self.watch, index, module, settings))
     }
 
+    /// Modules that the execution does not touch, and that depend on what it does.
+    fn around(&self, execution: &Execution) -> Vec<Finding> {
+        let depends = self.history.depends();
+        let mut found: Vec<Finding> = Vec::new();
+        if depends.is_empty() || !execution.effects.outcome.succeeded() {
+            return found;
+        }
+        let (sender, now) = (execution.transaction.from, execution.block.timestamp);
+        let left = depends.departures_in(&execution.effects, sender, now);
+        if left.is_empty() {
+            return found;
+        }
+        let touched = self.touched(execution);
+        let mut readers = Touched::default();
+        left.iter().for_each(|left| readers.add(depends.readers_of(left.pool)));
+        for index in readers.iter().filter(|index| touched.iter().all(|touched| touched != *index)) {
+            let Some(seen) = self.seen(execution, index) else { continue };
+            let Some(mut finding) = liquidity::noted(&seen, &self.history) else { continue };
+            self.temper(&seen, &mut finding);
+            found.push(finding);
+        }
+        found
+    }
+
+    /// Learns what modules read, from what was not flagged, and what became of it.
+    fn learn_around(&mut self, execution: &Execution, touched: &Touched, judged: Option<&Judged>) {
+        if !execution.effects.outcome.succeeded() {
+            return;
+        }
+        let mut asked: Vec<(u32, Vec<Quote>)> = Vec::new();
+        if judged.is_some_and(|judged| !judged.flagged) {
+            for index in touched.iter() {
+                let quotes = self.seen(execution, index).map(|seen| quotes(&seen)).unwrap_or_default();
+                if !quotes.is_empty() {
+                    asked.push((index, quotes));
+                }
+            }
+        }
+        let sender = execution.transaction.from;
+        self.history.note_depends(|depends, now, open| {
+            for (index, quotes) in &asked {
+                depends.note_quotes(*index, quotes, now, open);
+            }
+            depends.note_effects(&execution.effects, sender, now, open);
+        });
+    }
+
     /// Lowers a finding to what its maturity, the settings, the basis and the exceptions allow, and says so.
     fn temper(&self, seen: &Seen<'_>, finding: &mut Finding) {
         let by_maturity = match finding.maturity {
@@ -285,6 +333,7 @@ impl Judge for Detection {
                 findings.push(finding);
             }
         }
+        findings.extend(self.around(execution));
         if findings.len() > 1 {
             // Ties are broken by identity, so that two nodes list the same findings in the same order.
             findings
@@ -324,6 +373,7 @@ impl Judge for Detection {
         }
         learnt::shapes(execution, &mut self.history);
         self.learn(execution, judged.is_some_and(|judged| judged.flagged));
+        self.learn_around(execution, &touched, judged.as_ref());
         let hostile = judged.is_some_and(|judged| judged.hostile);
         for suspect in repeat::implicated(execution, &self.watch, &self.history, hostile) {
             self.history.add_suspect(suspect);

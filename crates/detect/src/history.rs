@@ -12,6 +12,7 @@ use alloy_primitives::{
 use cofferdam_types::{Asset, BlockRef, Header, Selector, Signed};
 
 use crate::{
+    depends::{Depends, Noted},
     recent::{Recent, Tally},
     settings::HistorySettings,
 };
@@ -122,6 +123,8 @@ pub struct History {
     shapes: Recent<Address, Made>,
     /// What went between each module and outsiders whom it paid for nothing.
     dealings: Recent<(u32, Address), Dealing>,
+    /// What modules read outside of themselves.
+    depends: Depends,
     /// Blocks that can be retracted, oldest first.
     blocks: VecDeque<Journal>,
     /// Time and series of blocks that cannot, as long as a window may reach them.
@@ -141,6 +144,7 @@ struct Journal {
     newcomers: Vec<u32>,
     shapes: Vec<Address>,
     dealings: Vec<(u32, Address)>,
+    depends: Noted,
 }
 
 /// Running totals of one asset of one module. A window is the difference of two points, so it costs a binary search.
@@ -218,6 +222,7 @@ impl History {
             newcomers: Recent::new(WEEK_SECONDS),
             shapes: Recent::new(MONTH_SECONDS),
             dealings: Recent::new(MONTH_SECONDS),
+            depends: Depends::new(),
             blocks: VecDeque::new(),
             settled: VecDeque::new(),
         }
@@ -345,6 +350,17 @@ impl History {
         self.dealings.within((module, account), now.saturating_sub(MONTH_SECONDS), u64::MAX).next().is_some()
     }
 
+    /// What modules read outside of themselves.
+    pub(crate) const fn depends(&self) -> &Depends {
+        &self.depends
+    }
+
+    /// Takes in, in the open block, what `note` finds of it: it is given the time, and where to write down what is new.
+    pub(crate) fn note_depends(&mut self, note: impl FnOnce(&mut Depends, u64, &mut Noted)) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        note(&mut self.depends, open.timestamp, &mut open.depends);
+    }
+
     /// Makes `header` the block that the following records belong to. Calling it again for the same block is free.
     pub fn open_block(&mut self, header: &Header) {
         let block = header.block_ref();
@@ -362,6 +378,7 @@ impl History {
             newcomers: Vec::new(),
             shapes: Vec::new(),
             dealings: Vec::new(),
+            depends: Noted::default(),
         });
         while self.blocks.len() > self.depth() {
             self.settle();
@@ -490,6 +507,7 @@ impl History {
         journal.newcomers.into_iter().for_each(|module| self.newcomers.take_back(module));
         journal.shapes.into_iter().for_each(|contract| self.shapes.take_back(contract));
         journal.dealings.into_iter().for_each(|key| self.dealings.take_back(key));
+        self.depends.take_back(journal.depends);
     }
 
     /// Lets go of the oldest block: it can no longer be retracted, so what no later window reaches is dropped.
@@ -515,6 +533,7 @@ impl History {
         self.newcomers.settle(oldest.timestamp, oldest.newcomers);
         self.shapes.settle(oldest.timestamp, oldest.shapes);
         self.dealings.settle(oldest.timestamp, oldest.dealings);
+        self.depends.settle(oldest.timestamp, oldest.depends);
     }
 
     /// Drops the points of one series that lie before `horizon`.

@@ -18,6 +18,7 @@ mod amounts;
 mod bargain;
 pub mod behaviour;
 pub mod catalog;
+mod depends;
 mod detection;
 mod detector;
 mod flows;

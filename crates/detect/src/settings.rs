@@ -16,7 +16,7 @@ mod ahead;
 mod maintenance;
 mod units;
 
-pub use ahead::QueuedSettings;
+pub use ahead::{FeedSettings, LeverageSettings, LiquiditySettings, QueuedSettings};
 pub use maintenance::{DeclaredCall, Maintenance, Moment};
 pub use units::{Amount, AssetName, Until};
 
@@ -79,6 +79,15 @@ pub struct ModuleSettings {
     /// When an operation counts that waits for its time.
     #[serde(default)]
     pub queued: QueuedSettings,
+    /// When a pool counts as left whose price it reads.
+    #[serde(default)]
+    pub liquidity: LiquiditySettings,
+    /// When a price that it reads counts as late or far off.
+    #[serde(default)]
+    pub feeds: FeedSettings,
+    /// When a position counts that owes more than it holds.
+    #[serde(default)]
+    pub leverage: LeverageSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,
@@ -107,6 +116,9 @@ impl ModuleSettings {
             newborn: NewbornSettings::default(),
             novelty: NoveltySettings::default(),
             queued: QueuedSettings::default(),
+            liquidity: LiquiditySettings::default(),
+            feeds: FeedSettings::default(),
+            leverage: LeverageSettings::default(),
             authority: AuthoritySettings::default(),
             invariants: Vec::new(),
             allow: Vec::new(),

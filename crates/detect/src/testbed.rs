@@ -109,6 +109,9 @@ struct CallDraft {
     value: U256,
     #[serde(default)]
     failed: bool,
+    /// What a static call answers, a word each.
+    #[serde(default)]
+    returns: Vec<U256>,
     #[serde(default)]
     logs: Vec<LogDraft>,
     #[serde(default)]
@@ -363,6 +366,9 @@ impl CallDraft {
         let effective = effective && !self.failed;
         let mut call =
             Call::new(parent, depth, self.kind, caller, callee, self.to, selector, self.value, (start, length));
+        let start = u32::try_from(effects.returned.len()).unwrap();
+        effects.returned.extend(self.returns.iter().flat_map(U256::to_be_bytes::<32>));
+        call.set_output((start, u32::try_from(effects.returned.len()).unwrap() - start));
         call.effective = effective;
         call.status = if self.failed { CallStatus::Reverted } else { CallStatus::Succeeded };
         effects.calls.push(call);

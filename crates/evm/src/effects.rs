@@ -15,9 +15,9 @@ use crate::tokens;
 pub(crate) fn of_run(run: Run) -> (Effects, EvmState) {
     let Run { result, changes, recorder } = run;
     let gas_used = result.tx_gas_used();
-    let Recorder { calls, calldata, log_frames, .. } = recorder;
+    let Recorder { calls, calldata, returned, log_frames, .. } = recorder;
     let (outcome, logs) = outcome(result);
-    let mut effects = Effects { gas_used, calls, calldata, ..Effects::nothing(outcome) };
+    let mut effects = Effects { gas_used, calls, calldata, returned, ..Effects::nothing(outcome) };
     if effects.outcome.succeeded() {
         let frames = log_frames.into_iter().map(Some).chain(std::iter::repeat(None));
         effects.logs = logs.into_iter().zip(frames).map(|(log, call)| EmittedLog { call, log }).collect();

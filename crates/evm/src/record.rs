@@ -19,11 +19,17 @@ const CALLDATA_KEPT: usize = 4_096;
 /// Calldata kept of one transaction.
 const CALLDATA_KEPT_IN_ALL: usize = 4 << 20;
 
+/// What is kept of the answer of one static call: a price with its round and times.
+const ANSWER_KEPT: usize = 160;
+/// Answers kept of one transaction.
+const ANSWERS_KEPT_IN_ALL: usize = 1 << 20;
+
 /// The frames of one execution, and the frame of each kept log.
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) calls: Vec<Call>,
     pub(crate) calldata: Vec<u8>,
+    pub(crate) returned: Vec<u8>,
     pub(crate) log_frames: Vec<u32>,
     open: Vec<u32>,
 }
@@ -116,6 +122,14 @@ impl Recorder {
         };
         if let Some(call) = self.calls.get_mut(at) {
             call.status = status;
+            if call.kind == CallKind::StaticCall && status == CallStatus::Succeeded {
+                let answer = &result.interpreter_result().output;
+                let room = ANSWERS_KEPT_IN_ALL.saturating_sub(self.returned.len()).min(ANSWER_KEPT);
+                let kept = answer.get(..room).unwrap_or(answer);
+                let start = u32::try_from(self.returned.len()).unwrap_or(u32::MAX);
+                call.set_output((start, u32::try_from(kept.len()).unwrap_or(0)));
+                self.returned.extend_from_slice(kept);
+            }
             if let FrameResult::Create(outcome) = result
                 && let Some(created) = outcome.address
             {

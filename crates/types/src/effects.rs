@@ -82,6 +82,9 @@ pub struct Call {
     pub effective: bool,
     /// Start and length of its calldata in [`Effects::calldata`].
     pub(crate) input: (u32, u32),
+    /// Start and length of what it returned in [`Effects::returned`].
+    #[serde(default)]
+    pub(crate) output: (u32, u32),
 }
 
 impl Call {
@@ -113,7 +116,13 @@ impl Call {
             status: CallStatus::Succeeded,
             effective: true,
             input,
+            output: (0, 0),
         }
+    }
+
+    /// Where in the arena of the effects what it returned was kept: start and length.
+    pub const fn set_output(&mut self, output: (u32, u32)) {
+        self.output = output;
     }
 }
 
@@ -292,6 +301,10 @@ pub struct Effects {
     pub calls: Vec<Call>,
     /// Calldata of all calls, end to end, each cut at 4,096 bytes and all together at 4 MiB.
     pub calldata: Vec<u8>,
+    /// What static calls that succeeded returned, end to end: answers to questions. Each cut at 160 bytes and all together
+    /// at 1 MiB.
+    #[serde(default)]
+    pub returned: Vec<u8>,
     /// Kept logs only, in order.
     pub logs: Vec<EmittedLog>,
     /// Net storage changes, ascending by address and slot.
@@ -314,6 +327,7 @@ impl Effects {
             gas_used: 0,
             calls: Vec::new(),
             calldata: Vec::new(),
+            returned: Vec::new(),
             logs: Vec::new(),
             writes: Vec::new(),
             code_changes: Vec::new(),
@@ -325,9 +339,12 @@ impl Effects {
 
     /// The calldata of one of `self.calls`; empty for a call of other effects.
     pub fn input(&self, call: &Call) -> &[u8] {
-        let start = usize::try_from(call.input.0).unwrap_or(usize::MAX);
-        let length = usize::try_from(call.input.1).unwrap_or(usize::MAX);
-        start.checked_add(length).and_then(|end| self.calldata.get(start..end)).unwrap_or_default()
+        part(&self.calldata, call.input)
+    }
+
+    /// What one of `self.calls` returned, if it is a static call; its first 160 bytes.
+    pub fn output(&self, call: &Call) -> &[u8] {
+        part(&self.returned, call.output)
     }
 
     /// What `account` gained or lost of `asset`: the checked balances where there are any, else the sum of movements.
@@ -352,6 +369,13 @@ impl Effects {
         }
         net
     }
+}
+
+/// A part of an arena; empty where there is none.
+fn part(arena: &[u8], (start, length): (u32, u32)) -> &[u8] {
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    start.checked_add(length).and_then(|end| arena.get(start..end)).unwrap_or_default()
 }
 
 #[cfg(test)]

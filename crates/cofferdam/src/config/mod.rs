@@ -28,9 +28,10 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, B256, keccak256};
 use cofferdam_detect::settings::{
-    Allowed, AssetName, AuthoritySettings, FlashLoanSettings, HistorySettings, InvariantSettings, Maintenance,
-    NewbornSettings, NoveltySettings, OutflowSettings, PriceSettings, QueuedSettings, ReentrySettings, RepeatSettings,
-    SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
+    Allowed, AssetName, AuthoritySettings, FeedSettings, FlashLoanSettings, HistorySettings, InvariantSettings,
+    LeverageSettings, LiquiditySettings, Maintenance, NewbornSettings, NoveltySettings, OutflowSettings, PriceSettings,
+    QueuedSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings,
+    VelocitySettings,
 };
 use cofferdam_respond::limits::envelope::Signers;
 use cofferdam_respond::{GuardianSettings, LeverSettings};
@@ -207,6 +208,15 @@ pub struct ModuleEntry {
     /// When an operation counts that waits for its time.
     #[serde(default)]
     pub queued: QueuedSettings,
+    /// When a pool counts as left whose price it reads.
+    #[serde(default)]
+    pub liquidity: LiquiditySettings,
+    /// When a price that it reads counts as late or far off.
+    #[serde(default)]
+    pub feeds: FeedSettings,
+    /// When a position counts that owes more than it holds.
+    #[serde(default)]
+    pub leverage: LeverageSettings,
     /// Who may change owners, roles and code.
     #[serde(default)]
     pub authority: AuthoritySettings,

@@ -11,8 +11,11 @@ pub mod authority_change;
 pub mod flash_loan;
 pub mod hostile_contract;
 pub mod invariant;
+pub mod leverage;
+pub mod liquidity;
 pub mod novelty;
 pub mod pool_drain;
+pub mod price_feed;
 pub mod price_manipulation;
 pub mod queued_operation;
 pub mod re_entry;
@@ -42,6 +45,9 @@ pub(crate) fn detectors() -> Vec<Box<dyn Detector>> {
         Box::new(slow_drain::SlowDrain),
         Box::new(velocity::Velocity),
         Box::new(pool_drain::PoolDrain),
+        Box::new(liquidity::Liquidity),
+        Box::new(leverage::Leverage),
+        Box::new(price_feed::PriceFeed),
     ]
 }
 

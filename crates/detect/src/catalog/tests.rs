@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::infos;
 use crate::{
     settings::{
-        AuthoritySettings, FlashLoanSettings, NewbornSettings, NoveltySettings, OutflowSettings, PriceSettings,
-        QueuedSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings,
-        VelocitySettings,
+        AuthoritySettings, FeedSettings, FlashLoanSettings, LeverageSettings, LiquiditySettings, NewbornSettings,
+        NoveltySettings, OutflowSettings, PriceSettings, QueuedSettings, ReentrySettings, RepeatSettings,
+        SlowDrainSettings, SupplySettings, UnderpaidSettings, VelocitySettings,
     },
     testbed::Case,
 };
@@ -73,6 +73,9 @@ fn defaults_on_the_page_are_those_of_the_code() {
         assert!(of(id).is_empty(), "{id}");
     }
     assert_eq!(of("hostile-contract"), toml::Table::try_from(NewbornSettings::default()).unwrap());
+    assert_eq!(of("liquidity"), toml::Table::try_from(LiquiditySettings::default()).unwrap());
+    assert_eq!(of("price-feed"), toml::Table::try_from(FeedSettings::default()).unwrap());
+    assert_eq!(of("leverage"), toml::Table::try_from(LeverageSettings::default()).unwrap());
     assert_eq!(of("queued-operation"), toml::Table::try_from(QueuedSettings::default()).unwrap());
     assert_eq!(of("novelty"), toml::Table::try_from(NoveltySettings::default()).unwrap());
     assert!(of("invariant").is_empty());
