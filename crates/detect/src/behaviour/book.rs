@@ -14,8 +14,10 @@ pub const MOST_PATHS: usize = 1_024;
 pub const MOST_FUNCTIONS: usize = 512;
 /// Paths or functions of one module in memory while it is learnt; further ones are left out and counted.
 const MOST_WHILE_LEARNING: usize = 65_536;
-/// Senders and callers that are told apart: the smallest by address, whichever came first.
-pub(super) const MOST_KNOWN: usize = 5;
+/// Senders of one path that are told apart: the smallest by address, whichever came first.
+pub(super) const MOST_SENDERS: usize = 5;
+/// Callers of one function that are told apart, in the same way.
+pub(super) const MOST_CALLERS: usize = 64;
 /// Assets of one path whose amounts are kept: the first in order, whichever came first.
 pub(super) const MOST_PATH_ASSETS: usize = 64;
 /// Hours whose transactions are counted one by one while learning: three years of them.
@@ -25,7 +27,7 @@ const HOUR_SECONDS: u64 = 3_600;
 /// No real balance reaches 2^192; a forged event may claim more.
 pub(super) const MOST_AMOUNT: U256 = U256::from_limbs([u64::MAX, u64::MAX, u64::MAX, 0]);
 
-/// Up to [`MOST_KNOWN`] accounts, and whether there were more.
+/// A few accounts, and whether there were more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Few {
     pub(super) known: BTreeSet<Address>,
@@ -33,17 +35,18 @@ pub(super) struct Few {
 }
 
 impl Few {
-    pub(super) fn add(&mut self, account: Address) {
+    /// Adds an account; of more than `most`, the smallest stay.
+    pub(super) fn add(&mut self, account: Address, most: usize) {
         self.known.insert(account);
-        if self.known.len() > MOST_KNOWN {
+        if self.known.len() > most {
             self.known.pop_last();
             self.more = true;
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self, most: usize) {
         self.more |= other.more;
-        other.known.iter().for_each(|account| self.add(*account));
+        other.known.iter().for_each(|account| self.add(*account, most));
     }
 }
 
@@ -75,7 +78,7 @@ pub(super) struct PathSeen {
 impl PathSeen {
     pub(super) fn once(shape: &Shape, sender: Address, at: u64) -> Self {
         let mut senders = Few::default();
-        senders.add(sender);
+        senders.add(sender, MOST_SENDERS);
         let capped =
             |crossed: Crossed| Crossed { came: crossed.came.min(MOST_AMOUNT), left: crossed.left.min(MOST_AMOUNT) };
         Self {
@@ -90,7 +93,7 @@ impl PathSeen {
 
     fn merge(&mut self, other: &Self) {
         self.times = self.times.saturating_add(other.times);
-        self.senders.merge(&other.senders);
+        self.senders.merge(&other.senders, MOST_SENDERS);
         self.most_calls = self.most_calls.max(other.most_calls);
         for (asset, crossed) in &other.values {
             let known = self.values.entry(*asset).or_default();
@@ -131,11 +134,13 @@ pub(super) struct FunctionSeen {
 const CALLS_PER_CALLER: u64 = 4;
 /// The most callers that a function of few has.
 const FEW_CALLERS: usize = 3;
+/// The most callers that a function has by which authority changes.
+const FEW_IN_POWER: usize = 8;
 
 impl FunctionSeen {
     fn merge(&mut self, other: &Self) {
         self.calls = self.calls.saturating_add(other.calls);
-        self.callers.merge(&other.callers);
+        self.callers.merge(&other.callers, MOST_CALLERS);
         self.gives_power |= other.gives_power;
         self.hours |= other.hours;
         self.first_seconds = self.first_seconds.min(other.first_seconds);
@@ -147,7 +152,8 @@ impl FunctionSeen {
     pub(super) fn is_privileged(&self) -> bool {
         let callers = self.callers.known.len();
         let each = CALLS_PER_CALLER.saturating_mul(u64::try_from(callers).unwrap_or(u64::MAX));
-        !self.callers.more && (self.gives_power || (callers <= FEW_CALLERS && self.calls >= each))
+        let is_theirs = callers <= FEW_CALLERS && self.calls >= each;
+        !self.callers.more && (is_theirs || (self.gives_power && callers <= FEW_IN_POWER))
     }
 }
 
@@ -282,7 +288,7 @@ impl Draft {
         for used in &shape.uses {
             let Use { contract, selector, caller } = *used;
             let mut callers = Few::default();
-            callers.add(caller);
+            callers.add(caller, MOST_CALLERS);
             let seen = FunctionSeen {
                 calls: 1,
                 callers,
@@ -466,7 +472,7 @@ pub(super) mod tests {
                 cut: false,
                 calls: 1,
                 values: Vec::new(),
-                uses: (0..9)
+                uses: (0..99)
                     .map(|caller| Use {
                         contract: Address::from_word(U256::from(number).into()),
                         selector: None,
@@ -480,14 +486,14 @@ pub(super) mod tests {
         let learnt = draft.finish(ModuleId::new("vault").unwrap(), Vec::new());
         assert_eq!((learnt.paths.len(), learnt.left_out), (MOST_PATHS, 100));
         assert_eq!(learnt.functions.len(), MOST_FUNCTIONS);
-        assert!(learnt.functions.values().all(|seen| seen.callers.known.len() <= MOST_KNOWN && seen.callers.more));
+        assert!(learnt.functions.values().all(|seen| seen.callers.known.len() == MOST_CALLERS && seen.callers.more));
     }
 
     #[test]
     fn a_function_of_few_callers_is_privileged_only_after_many_calls() {
         let seen = |calls, callers: u8, gives_power| {
             let mut few = Few::default();
-            (0..callers).for_each(|caller| few.add(Address::with_last_byte(caller)));
+            (0..callers).for_each(|caller| few.add(Address::with_last_byte(caller), MOST_CALLERS));
             FunctionSeen { calls, callers: few, gives_power, hours: 1, first_seconds: 0, last_seconds: 0 }
         };
         assert!(seen(4, 1, false).is_privileged() && seen(12, 3, false).is_privileged());

@@ -12,8 +12,8 @@ use serde::Deserialize;
 
 use super::{
     book::{
-        Few, Function, FunctionSeen, HourSeen, Learnt, MOST_AMOUNT, MOST_FUNCTIONS, MOST_KNOWN, MOST_PATH_ASSETS,
-        MOST_PATHS, ModuleLearnt, PathKey, PathSeen,
+        Few, Function, FunctionSeen, HourSeen, Learnt, MOST_AMOUNT, MOST_CALLERS, MOST_FUNCTIONS, MOST_PATH_ASSETS,
+        MOST_PATHS, MOST_SENDERS, ModuleLearnt, PathKey, PathSeen,
     },
     names::signature_of,
     shape::{Crossed, Entry, MOST_STEPS, Step},
@@ -386,7 +386,7 @@ fn path(part: &PathPart, at: &str, range: Range) -> Result<(PathKey, PathSeen), 
         return Err(LearntError::value(format!("{at}.most_calls"), part.most_calls, expected));
     }
     in_order(at, part.first_unix_seconds, part.last_unix_seconds, (range.first, range.last))?;
-    let senders = few(&part.senders, part.more_senders, &format!("{at}.senders"))?;
+    let senders = few(&part.senders, part.more_senders, MOST_SENDERS, &format!("{at}.senders"))?;
     bounded(&part.value, MOST_PATH_ASSETS, &format!("{at}.value"))?;
     let mut values = BTreeMap::new();
     for (index, value) in part.value.iter().enumerate() {
@@ -417,7 +417,7 @@ fn function(part: &FunctionPart, at: &str, range: Range) -> Result<(Function, Fu
     if part.calls == 0 {
         return Err(LearntError::value(format!("{at}.calls"), part.calls, "1 or more"));
     }
-    let callers = few(&part.callers, part.more_callers, &format!("{at}.callers"))?;
+    let callers = few(&part.callers, part.more_callers, MOST_CALLERS, &format!("{at}.callers"))?;
     in_order(at, part.first_unix_seconds, part.last_unix_seconds, (range.first, range.last))?;
     let mut hours = 0_u32;
     for hour in &part.hours {
@@ -452,11 +452,11 @@ fn in_order(at: &str, first: u64, last: u64, (from, to): (u64, u64)) -> Result<(
     Ok(())
 }
 
-fn few(texts: &[String], more: bool, field: &str) -> Result<Few, LearntError> {
+fn few(texts: &[String], more: bool, most: usize, field: &str) -> Result<Few, LearntError> {
     if texts.is_empty() {
         return Err(LearntError::value(field, "[]", "at least one account"));
     }
-    bounded(texts, MOST_KNOWN, field)?;
+    bounded(texts, most, field)?;
     Ok(Few { known: accounts(texts, field)?.into_iter().collect(), more })
 }
 

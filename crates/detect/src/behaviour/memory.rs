@@ -39,6 +39,8 @@ pub(super) struct Familiar {
     /// All steps and all pairs of steps that follow one another, of the file.
     pub(super) steps: BTreeSet<Step>,
     pub(super) pairs: BTreeSet<(Step, Step)>,
+    /// Everybody who called any function, as far as they are known.
+    pub(super) callers: BTreeSet<Address>,
 }
 
 /// What is familiar, by module.
@@ -102,6 +104,12 @@ impl Behaviour {
         familiar.is_some_and(|familiar| novelty::are_in_charge(familiar, witnessed, holders))
     }
 
+    /// Whether somebody called in through a contract that never did before, as far as callers are known.
+    pub(crate) fn is_through_stranger(&self, witnessed: &Witnessed) -> bool {
+        let familiar = self.familiar(witnessed.module);
+        familiar.is_some_and(|familiar| novelty::is_through_stranger(familiar, witnessed))
+    }
+
     /// How many transactions of `module` the file was learnt from.
     pub(crate) fn transactions(&self, module: u32) -> u64 {
         self.familiar(module).map(|familiar| familiar.file.transactions).unwrap_or_default()
@@ -157,6 +165,7 @@ impl Familiar {
             _ => None,
         };
         let pairs = file.paths.keys().flat_map(|key| key.steps.windows(2).filter_map(follows)).collect();
-        Self { file, online: Online::default(), steps, pairs }
+        let callers = file.functions.values().flat_map(|seen| seen.callers.known.iter().copied()).collect();
+        Self { file, online: Online::default(), steps, pairs, callers }
     }
 }

@@ -61,7 +61,14 @@ pub(crate) enum Novelty {
         left: bool,
     },
     /// Somebody new calls a function that few call.
-    Caller(Function, Address),
+    Caller {
+        /// Which.
+        function: Function,
+        /// Who.
+        caller: Address,
+        /// Authority changed when it was called before.
+        gives_power: bool,
+    },
     /// A privileged function at an hour at which it was never called.
     Hour(Function, u64),
 }
@@ -70,6 +77,11 @@ impl Novelty {
     /// Whether harm together with it is worth a stop. When somebody works is no sign by itself.
     pub(crate) const fn is_strong(&self) -> bool {
         !matches!(self, Self::Hour(..))
+    }
+
+    /// Whether somebody new used a power over the module.
+    pub(crate) const fn takes_power(&self) -> bool {
+        matches!(self, Self::Caller { gives_power: true, .. })
     }
 
     /// By how many times the amount is larger than any before; `None` where it is something else that is new.
@@ -84,7 +96,7 @@ impl Novelty {
             | Self::NoCall
             | Self::TooLong(_)
             | Self::Asset { .. }
-            | Self::Caller(..)
+            | Self::Caller { .. }
             | Self::Hour(..) => None,
         }
     }
@@ -118,7 +130,7 @@ impl Novelty {
                 let times = amount.checked_div(*most).unwrap_or_default();
                 format!("{amount} of {asset} {} on this path, {times} times the largest seen ({most})", way(*left))
             }
-            Self::Caller(function, caller) => {
+            Self::Caller { function, caller, .. } => {
                 format!("first call of {} by {caller}: it has callers of its own", shown(function.selector))
             }
             Self::Hour(function, hour) => {
@@ -145,7 +157,7 @@ pub(super) fn of(familiar: &Familiar, witnessed: &Witnessed, rules: &NoveltySett
         let function = Function { contract: used.contract, selector: used.selector };
         let Some(seen) = file.functions.get(&function).filter(|seen| seen.is_privileged()) else { continue };
         if !seen.callers.known.contains(&used.caller) {
-            found.push(Novelty::Caller(function, used.caller));
+            found.push(Novelty::Caller { function, caller: used.caller, gives_power: seen.gives_power });
         }
     }
     found.extend(odd_hour(familiar, shape, witnessed.at));
@@ -177,6 +189,12 @@ pub(super) fn are_in_charge(familiar: &Familiar, witnessed: &Witnessed, holders:
     };
     let is_in_charge = |caller: &Address| *caller == witnessed.sender && has_long_called(caller);
     !uses.is_empty() && uses.iter().all(|used| holders.contains(&used.caller) || is_in_charge(&used.caller))
+}
+
+/// Whether a contract called in that is not known to have done so: the sender's own tool, perhaps.
+pub(super) fn is_through_stranger(familiar: &Familiar, witnessed: &Witnessed) -> bool {
+    let is_stranger = |caller: &Address| *caller != witnessed.sender && !familiar.callers.contains(caller);
+    witnessed.shape.uses.iter().any(|used| is_stranger(&used.caller))
 }
 
 /// Why a path is not known.

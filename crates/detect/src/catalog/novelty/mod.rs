@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use alloy_primitives::U256;
 use cofferdam_types::{Evidence, Finding, Harm, Level, Maturity, Severity, Window};
 
 use crate::{
@@ -44,7 +45,9 @@ pub(crate) fn inspect(
     let harmful: Vec<&Finding> = told.iter().filter(|finding| counts_harm(seen, finding)).collect();
     let is_strong = novelties.iter().any(Novelty::is_strong);
     let in_charge = behaviour.are_in_charge(witnessed, &seen.settings.authority.holders);
-    let is_stop = is_strong && !in_charge && !harmful.is_empty();
+    let through_stranger = behaviour.is_through_stranger(witnessed);
+    let is_tool = through_stranger || novelties.iter().any(Novelty::takes_power);
+    let is_stop = is_strong && is_tool && !in_charge && !harmful.is_empty() && has_counted_loss(seen);
     let words: Vec<String> = novelties.iter().take(MOST_TOLD).map(Novelty::words).collect();
     let words = words.join("; ");
     let mut evidence: Vec<Evidence> =
@@ -52,6 +55,9 @@ pub(crate) fn inspect(
     evidence.extend(harmful.iter().map(|finding| Evidence::new("harm counted by", &finding.detector)));
     let transactions = behaviour.transactions(witnessed.module);
     evidence.push(Evidence::new("held against", format!("{transactions} transactions, {}", behaviour.about())));
+    if through_stranger {
+        evidence.push(Evidence::new("through", "a contract that is not known to have called the module before"));
+    }
     if in_charge {
         let why = "whoever called has long and often called what few may: told, and not acted on";
         evidence.push(Evidence::new("in charge", why));
@@ -83,6 +89,15 @@ pub(crate) fn inspect(
 fn counts_harm(seen: &Seen<'_>, finding: &Finding) -> bool {
     let is_loss = |harm: &Harm| !harm.at_risk && !harm.amount.is_zero() && seen.deals_in(harm.asset);
     finding.level >= Level::Alert && finding.maturity >= Maturity::Incubating && finding.harm.iter().any(is_loss)
+}
+
+/// Whether something left for which nothing, or less than half of its worth, came back, as far as that is known exactly: a
+/// loan against an entry in the books is not.
+fn has_counted_loss(seen: &Seen<'_>) -> bool {
+    seen.account().lines.iter().filter(|line| seen.deals_in(line.asset)).any(|line| {
+        let back = line.returned.map(|returned| returned.saturating_mul(U256::from(2)));
+        !line.left.is_zero() && back.is_some_and(|back| back < line.left)
+    })
 }
 
 /// The largest claim for each account and asset.

@@ -36,14 +36,18 @@ fn harvest() -> Value {
     })
 }
 
-/// A contract calls the functions, one after the other, and has `amount`.
+/// A contract that nobody knows calls the functions, one after the other, and mallory has `amount`.
 fn through(functions: &[&str], amount: u64) -> Value {
+    through_one("@evil", functions, amount)
+}
+
+fn through_one(contract: &str, functions: &[&str], amount: u64) -> Value {
     let calls: Vec<Value> = functions
         .iter()
         .map(|function| json!({ "to": "@vault", "function": function, "logs": [{ "event": "Done()" }] }))
         .collect();
     let mut transaction = claim("@mallory", amount);
-    transaction["call"] = json!({ "to": "@evil", "function": "go()", "calls": calls });
+    transaction["call"] = json!({ "to": contract, "function": "go()", "calls": calls });
     transaction
 }
 
@@ -52,8 +56,8 @@ fn ordinary() -> Vec<Value> {
     for day in 0..12 {
         days.push(claim(&format!("@user {}", day % 6), 2_000));
         days.push(harvest());
-        days.push(through(&["deposit()", "borrow()"], 2_000));
-        days.push(through(&["donate()"], 0));
+        days.push(through_one("@router", &["deposit()", "borrow()"], 2_000));
+        days.push(through_one("@router", &["donate()"], 0));
         for transaction in days.iter_mut().rev().take(4) {
             transaction["after_seconds"] = json!(DAY / 4);
         }
@@ -104,7 +108,7 @@ fn level(transaction: Value) -> Option<Level> {
 fn what_was_always_done_is_not_new() {
     assert_eq!(level(claim("@somebody else", 2_000)), None);
     assert_eq!(level(harvest()), None);
-    assert_eq!(level(through(&["deposit()", "borrow()"], 1_500)), None);
+    assert_eq!(level(through_one("@router", &["deposit()", "borrow()"], 1_500)), None);
 }
 
 #[test]
@@ -127,10 +131,27 @@ fn new_and_harmful_is_a_stop_with_the_harm_counted() {
     let found = said(&few(), through(&["donate()", "borrow()"], 150_000)).unwrap();
     assert_eq!(found.level, Level::Stop);
     assert_eq!(found.harm.first().map(|harm| harm.amount.to_string()), Some("150000".to_owned()));
-    let large = said(&few(), claim("@mallory", 150_000)).unwrap();
+    let large = said(&few(), through(&["deposit()", "borrow()"], 150_000)).unwrap();
     assert_eq!(large.level, Level::Stop);
     assert!(large.summary.contains("75 times the largest seen (2000)"), "{}", large.summary);
-    assert_eq!(level(claim("@mallory", 45_000)), Some(Level::Notice), "much, and no harm by any threshold");
+    let much = through(&["deposit()", "borrow()"], 45_000);
+    assert_eq!(level(much), Some(Level::Notice), "much, and no harm by any threshold");
+}
+
+#[test]
+fn whoever_calls_himself_or_through_what_is_known_is_told_of_and_not_stopped() {
+    assert_eq!(level(claim("@mallory", 150_000)), Some(Level::Notice));
+    let known = through_one("@router", &["donate()", "borrow()"], 150_000);
+    assert_eq!(level(known), Some(Level::Notice), "through a contract that has long called");
+}
+
+#[test]
+fn a_loan_that_only_the_books_know_is_no_counted_loss() {
+    let mut loan = through(&["donate()", "borrow()"], 450_000);
+    loan["writes"] =
+        json!([["@vault", "0x1000000000000000000000000000000000000000000000000000000000000000", "0", "450000"]]);
+    let found = said(&few(), loan).unwrap();
+    assert_eq!(found.level, Level::Notice);
 }
 
 #[test]
@@ -143,13 +164,22 @@ fn a_stranger_who_calls_what_only_the_keeper_calls_is_new() {
 
 #[test]
 fn whoever_is_in_charge_is_told_of_and_not_stopped() {
-    let sweep = |from: &str| {
+    let sweep = |from: &str, contract: Option<&str>| {
         let mut transaction = claim(from, 900_000);
         transaction["call"]["function"] = json!("sweep()");
+        if let Some(contract) = contract {
+            let call = transaction["call"].take();
+            transaction["call"] = json!({ "to": contract, "function": "go()", "calls": [call] });
+        }
         transaction
     };
-    assert_eq!(level(sweep("@mallory")), Some(Level::Stop));
-    assert_eq!(level(sweep("@keeper")), Some(Level::Notice), "beside the alert for the harm");
+    assert_eq!(level(sweep("@mallory", Some("@evil"))), Some(Level::Stop));
+    assert_eq!(level(sweep("@keeper", None)), Some(Level::Notice), "beside the alert for the harm");
+    assert_eq!(level(sweep("@keeper", Some("@evil"))), Some(Level::Stop), "what he runs is not his own function");
+    let mut settings = few();
+    settings["modules"][0]["authority"] = json!({ "holders": ["@safe"] });
+    let by_safe = said(&settings, sweep("@signer", Some("@safe"))).unwrap();
+    assert_eq!(by_safe.level, Level::Notice, "a contract is in charge where it is said to be");
 }
 
 #[test]
