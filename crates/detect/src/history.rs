@@ -77,13 +77,6 @@ pub struct Receipt {
     pub claims: bool,
 }
 
-/// A contract that a sender made himself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Made {
-    code: B256,
-    by: Address,
-}
-
 /// What went between a module and an outsider in one transaction, in basis points of holdings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Dealing {
@@ -119,8 +112,8 @@ pub struct History {
     receipts: Recent<Receiver, Receipt>,
     /// What accounts that were never seen before got for nothing, per module.
     newcomers: Recent<u32, Receipt>,
-    /// Contracts that senders made themselves.
-    shapes: Recent<Address, Made>,
+    /// Code of contracts that senders made themselves.
+    shapes: Recent<Address, B256>,
     /// What went between each module and outsiders whom it paid for nothing.
     dealings: Recent<(u32, Address), Dealing>,
     /// What modules read outside of themselves.
@@ -220,7 +213,7 @@ impl History {
             suspects,
             receipts: Recent::new(WEEK_SECONDS),
             newcomers: Recent::new(WEEK_SECONDS),
-            shapes: Recent::new(MONTH_SECONDS),
+            shapes: Recent::new(WEEK_SECONDS),
             dealings: Recent::new(MONTH_SECONDS),
             depends: Depends::new(),
             blocks: VecDeque::new(),
@@ -315,15 +308,7 @@ impl History {
 
     /// The code of `contract`, if a sender made it himself within a week before `now`.
     pub fn shape_of(&self, contract: Address, now: u64) -> Option<B256> {
-        let made = self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX);
-        made.map(|made| made.code).next_back()
-    }
-
-    /// Who made `contract`, if that was seen within a month and is no novelty at `now`.
-    pub fn maker_of(&self, contract: Address, now: u64) -> Option<Address> {
-        let until = now.saturating_sub(self.settings.familiar_after_seconds).saturating_add(1);
-        let made = self.shapes.within(contract, now.saturating_sub(MONTH_SECONDS), until);
-        made.map(|made| made.by).next()
+        self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX).next_back().copied()
     }
 
     /// Whether `habit` was first seen at least a week before `now`.
@@ -331,18 +316,21 @@ impl History {
         self.habits.get(&(module, habit)).is_some_and(|first| first.saturating_add(WEEK_SECONDS) <= now)
     }
 
-    /// Whether what `account` gets of `module` comes back as a rule, and `bps` of holdings is no more than it is used to: it
-    /// was paid several times over more than a week, half of all that came back, and one payment was at least a quarter of
-    /// this one.
-    pub fn gives_back(&self, module: u32, account: Address, bps: u64, now: u64) -> bool {
+    /// Whether `module` paid `account` several times over more than a week.
+    pub fn is_used_to(&self, module: u32, account: Address, now: u64) -> bool {
         let (key, since) = ((module, account), now.saturating_sub(MONTH_SECONDS));
-        let dealings = || self.dealings.within(key, since, u64::MAX);
+        let times = self.dealings.within(key, since, u64::MAX).filter(|dealing| dealing.paid_bps > 0).count();
+        let old = self.dealings.oldest(key, since).is_some_and(|first| first.saturating_add(WEEK_SECONDS) <= now);
+        old && times >= 3
+    }
+
+    /// Whether it did, half of all that came back, and one payment was at least a quarter of `bps` of holdings.
+    pub fn gives_back(&self, module: u32, account: Address, bps: u64, now: u64) -> bool {
+        let dealings = || self.dealings.within((module, account), now.saturating_sub(MONTH_SECONDS), u64::MAX);
         let sum = |part: fn(&Dealing) -> u64| dealings().map(part).fold(0_u64, u64::saturating_add);
         let most = dealings().map(|dealing| dealing.paid_bps).max().unwrap_or_default();
-        let times = dealings().filter(|dealing| dealing.paid_bps > 0).count();
-        let old = self.dealings.oldest(key, since).is_some_and(|first| first.saturating_add(WEEK_SECONDS) <= now);
         let (paid, back) = (sum(|dealing| dealing.paid_bps), sum(|dealing| dealing.back_bps));
-        old && times >= 3 && back.saturating_mul(2) >= paid && most.saturating_mul(4) >= bps
+        self.is_used_to(module, account, now) && back.saturating_mul(2) >= paid && most.saturating_mul(4) >= bps
     }
 
     /// Whether `account` was paid by `module` for nothing within a month before `now`.
@@ -451,10 +439,10 @@ impl History {
         }
     }
 
-    /// Notes in the open block that the sender `by` himself made `contract` with this code.
-    pub fn add_shape(&mut self, contract: Address, code: B256, by: Address) {
+    /// Notes in the open block that the sender himself made `contract` with this code.
+    pub fn add_shape(&mut self, contract: Address, code: B256) {
         let Some(open) = self.blocks.back_mut() else { return };
-        if self.shapes.note(contract, open.timestamp, Made { code, by }) {
+        if self.shapes.note(contract, open.timestamp, code) {
             open.shapes.push(contract);
         }
     }

@@ -10,7 +10,7 @@ use cofferdam_types::{
     Basis, Block, BlockNumber, BlockRef, Effects, Execution, Fact, Header, Needs, Outcome, Receipt, Standing,
     StateError, StateSource, Transaction, ViewResult, Watchlist, Window,
 };
-use revm::primitives::{Address, U256};
+use revm::primitives::{Address, B256, U256};
 use revm::state::EvmState;
 
 use crate::assertion::{About, Assertions};
@@ -21,6 +21,9 @@ use crate::machine::{Checks, Machine, RunError};
 use crate::rules::Rules;
 use crate::state::{Bulk, DbError, Mark, State};
 use crate::{effects, views};
+
+/// Accounts named by two that are looked at in one transaction.
+const MOST_NAMED: usize = 16;
 
 /// Blocks that can be taken back unless [`Engine::set_depth`] says otherwise.
 const DEPTH: usize = 128;
@@ -349,6 +352,7 @@ impl Engine {
         let assertions = self.assertions.check(&mut self.machine, &about)?;
         let pairs = self.balances_to_look_at(&mut effects, &touched, &changes);
         self.native_checks(&mut effects, &touched, &changes)?;
+        self.named_contracts(&mut effects)?;
         let halves = self.balances.before(&mut self.machine, &changes, &pairs, &mut effects.checks)?;
         let asked = self.views_before(&touched, &changes)?;
         self.machine.state_mut().commit(changes);
@@ -426,6 +430,36 @@ impl Engine {
                 });
             }
         }
+        Ok(())
+    }
+
+    /// Which accounts have code, of those that events of protected contracts name by two. Such events are rare, and what
+    /// nobody can tell of an account is then no gap in what was executed.
+    fn named_contracts(&mut self, effects: &mut Effects) -> Result<(), DbError> {
+        use revm::database_interface::Database;
+        let mut named: Vec<Address> = Vec::new();
+        for emitted in effects.logs.iter().filter(|emitted| self.watch.contains(emitted.log.address)) {
+            let [_, first, second] = emitted.log.topics() else { continue };
+            let is_account = |word: &B256| word.starts_with(&[0; 12]) && !word.is_zero();
+            if emitted.log.data.data.is_empty() && is_account(second) && named.len() < MOST_NAMED {
+                named.extend(
+                    [first, second].into_iter().filter(|word| is_account(word)).map(|word| Address::from_word(*word)),
+                );
+            }
+        }
+        if named.is_empty() {
+            return Ok(());
+        }
+        named.sort_unstable();
+        named.dedup();
+        let missing = self.machine.state_mut().missing.clone();
+        for account in named {
+            let info = self.machine.state_mut().basic(account)?;
+            if info.is_some_and(|info| !info.is_empty_code_hash()) {
+                effects.contracts.push(account);
+            }
+        }
+        self.machine.state_mut().missing = missing;
         Ok(())
     }
 

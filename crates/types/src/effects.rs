@@ -317,6 +317,9 @@ pub struct Effects {
     pub checks: Vec<BalanceCheck>,
     /// Balances that should have been looked at and were not, because one transaction named too many.
     pub unchecked: u32,
+    /// Of the accounts that protected contracts name by two in an event without anything else (an old owner and a new
+    /// one), those that had code before; ascending.
+    pub contracts: Vec<Address>,
 }
 
 impl Effects {
@@ -334,6 +337,7 @@ impl Effects {
             movements: Vec::new(),
             checks: Vec::new(),
             unchecked: 0,
+            contracts: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The explanation as text. What is long is cut and counted; everything is in `--json`.
 
-use cofferdam_types::{CallKind, CallStatus};
+use cofferdam_types::{CallKind, CallStatus, HarmAccount};
 
 use super::contain::Containment;
 use super::explain::{Balance, Changed, Explained, Frame, Opinion};
@@ -22,6 +22,7 @@ pub(super) fn show(explained: &Explained) -> Result<(), Failure> {
     part("gains and losses", &explained.accounts, balance)?;
     part("changes", &explained.changes, changed)?;
     verdict(explained)?;
+    part("harm", &explained.verdict.harm, harm)?;
     containments(&explained.containment)?;
     print_line("notes")?;
     explained.notes.iter().try_for_each(|note| running("  ", note))
@@ -127,6 +128,24 @@ fn verdict(explained: &Explained) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What left a module, what was made good and who has it now; in smallest units, as it stands on the record.
+fn harm(account: &HarmAccount) -> Result<(), Failure> {
+    for line in &account.lines {
+        let unknown = || format!("at most {}: what came in for it cannot be valued", line.left);
+        let lost = line.lost().map_or_else(unknown, |lost| lost.to_string());
+        let worth = line.worth.map_or_else(String::new, |worth| format!(", worth {worth} of {}", account.numeraire));
+        print_line(format_args!("  {}: {} of {} left {}", account.module, line.left, line.asset, line.account))?;
+        print_line(format_args!("      lost: {lost}{worth}"))?;
+    }
+    for (asset, claims) in &account.claims {
+        print_line(format_args!("      claims made: {claims} of {asset}"))?;
+    }
+    limited(&account.gainers, 8, |gainer| {
+        let worth = gainer.worth.map_or_else(|| "of unknown worth".to_owned(), |worth| format!("worth {worth}"));
+        print_line(format_args!("      {} gained {} of {}, {worth}", gainer.account, gainer.amount, gainer.asset))
+    })
 }
 
 fn containments(containments: &[Containment]) -> Result<(), Failure> {

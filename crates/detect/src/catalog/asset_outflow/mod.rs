@@ -72,6 +72,8 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
         // Whoever burns his shares for their worth takes what is his, however much it is.
         Exchange::Redeemed => return None,
         Exchange::Nothing | Exchange::Little => rules.one_sided_alert_bps,
+        // Nobody who has just come into being is owed anything that the books may redeem.
+        Exchange::Booked if seen.is_newborn_involved() && !gains(seen) => rules.one_sided_alert_bps,
         Exchange::Strange | Exchange::Booked | Exchange::Assets => rules.exchanged_alert_bps,
     };
     // Sold at what it was worth before, and nobody came out ahead: how treasuries and traders sell what they hold.
@@ -108,6 +110,11 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
         harm: seen.harm_in(flow.asset),
         evidence,
     })
+}
+
+/// Whether anything came in to stay.
+fn gains(seen: &Seen<'_>) -> bool {
+    seen.flows.iter().any(|flow| seen.is_material(flow, flow.net.gain()))
 }
 
 /// Items of a collection that left for nothing at all, while no entry of the module's books changed: nobody had put them

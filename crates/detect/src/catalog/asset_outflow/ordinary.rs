@@ -2,11 +2,13 @@
 //! anything is called. Without a history nothing is ordinary.
 
 use alloy_primitives::{Address, U256};
+use cofferdam_types::StorageWrite;
 
 use crate::{
     Flow, Habit, History, Seen,
     amounts::{reaches, share_bps},
     flows::Table,
+    seen::PLAIN_SLOTS,
 };
 
 /// From so many receivers on a payment is a distribution.
@@ -28,12 +30,20 @@ pub(super) fn is_ordinary(seen: &Seen<'_>, history: &History, flow: &Flow) -> bo
     let usual = receivers.iter().all(|(account, amount)| {
         let bps = share_bps(*amount, held).unwrap_or(u64::MAX);
         history.gives_back(seen.index, *account, bps, seen.now())
+            || is_owed_back(seen, flow) && history.is_used_to(seen.index, *account, seen.now())
     });
     // Nobody got more than a tenth of it.
     let largest = receivers.iter().map(|(_, amount)| *amount).max().unwrap_or_default();
     let distributed = receivers.len() >= MANY && largest.saturating_mul(U256::from(10)) <= lost;
     let small = !reaches(lost, held, seen.settings.outflow.window_one_sided_alert_bps);
     usual || distributed || small
+}
+
+/// Whether a total of the module's books rose by exactly what left: what is invested or lent out is owed to it.
+fn is_owed_back(seen: &Seen<'_>, flow: &Flow) -> bool {
+    let rose = |write: &StorageWrite| write.new.checked_sub(write.old) == Some(flow.net.loss());
+    let total = |write: &&StorageWrite| write.slot < PLAIN_SLOTS && seen.member(write.address);
+    seen.effects().writes.iter().filter(total).any(rose)
 }
 
 /// Who outside got how much of the asset.

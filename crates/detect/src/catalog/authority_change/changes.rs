@@ -144,7 +144,7 @@ fn one_variable_each(found: &mut Vec<Change>) {
 }
 
 /// Whether `contract` came into being in this transaction.
-fn is_new(seen: &Seen<'_>, contract: Address) -> bool {
+pub(super) fn is_new(seen: &Seen<'_>, contract: Address) -> bool {
     let created = |call: &Call| matches!(call.kind, CallKind::Create | CallKind::Create2) && call.callee == contract;
     let effects = seen.effects();
     effects

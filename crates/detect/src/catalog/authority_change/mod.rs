@@ -137,6 +137,7 @@ impl Detector for AuthorityChange {
             }
         }
         findings.extend(code_gone(seen, history));
+        findings.extend(foreign_code(seen, history));
         findings
     }
 }
@@ -177,7 +178,7 @@ fn judge(seen: &Seen<'_>, history: &History, change: &Change) -> Option<Said> {
         {
             Level::Notice
         }
-        (Right::Held(..), Kind::Owner) if is_handed_to_own_contract(seen, history, change) => Level::Notice,
+        (Right::Held(..), Kind::Owner) if is_handed_to_contract(seen, history, change) => Level::Notice,
         (_, Kind::Destroyed) if !at_risk.is_empty() => Level::Stop,
         (Right::None(_), Kind::Owner | Kind::SilentCode) if !at_risk.is_empty() && !doubtful => Level::Stop,
         (Right::None(_), Kind::Variable)
@@ -218,14 +219,13 @@ fn is_spent_shell(seen: &Seen<'_>, history: &History, change: &Change, holder: A
         && history.runners_of(change.contract).is_empty()
 }
 
-/// Whether the holder hands over to a contract, known for more than a day, that he or whoever made this one has made: a
-/// timelock, a council. A fresh account, or somebody else's contract, is another matter.
-fn is_handed_to_own_contract(seen: &Seen<'_>, history: &History, change: &Change) -> bool {
+/// Whether the account that held the power long gives it to a contract that was there before: a timelock, a council. No
+/// person has it then; a fresh account is another matter.
+fn is_handed_to_contract(seen: &Seen<'_>, history: &History, change: &Change) -> bool {
     let (Some(before), Some(gained)) = (change.before, change.gained) else { return false };
-    let maker = history.maker_of(gained, seen.now());
-    let own = history.maker_of(change.contract, seen.now());
-    maker.is_some_and(|maker| maker == before || Some(maker) == own)
-        && history.is_familiar(seen.index, Habit::Observed, seen.now())
+    seen.effects().contracts.contains(&gained)
+        && seen.execution.transaction.from == before
+        && history.is_familiar(seen.index, Habit::Sender(before), seen.now())
 }
 
 /// `CallExecuted(bytes32,uint256,address,uint256,bytes)`: OpenZeppelin's timelock.
@@ -300,6 +300,39 @@ fn said(seen: &Seen<'_>, change: &Change, right: Right, level: Level, harm: Vec<
     };
     let summary = format!("{} in {} of module {} by {by}", change.what, change.contract, seen.module.id);
     Said { level, severity, summary, harm, evidence }
+}
+
+/// A contract of the module ran, on its own state, code that the sender brought along: whoever can make it do that owns it.
+fn foreign_code(seen: &Seen<'_>, history: &History) -> Option<Finding> {
+    let effects = seen.effects();
+    let sender = seen.execution.transaction.from;
+    let brought = effects.calls.iter().find(|call| {
+        matches!(call.kind, CallKind::DelegateCall | CallKind::CallCode)
+            && call.effective
+            && seen.member(call.callee)
+            && call.code_address != call.callee
+            && seen.actors().contains(&call.code_address)
+    })?;
+    if changes::is_new(seen, brought.callee) || history.is_familiar(seen.index, Habit::Sender(sender), seen.now()) {
+        return None;
+    }
+    let mut harm = seen.harm();
+    harm.extend(seen.at_risk());
+    let said = Said {
+        level: Level::Alert,
+        severity: Severity::Critical,
+        summary: format!(
+            "{} of module {} ran code that the sender brought along ({})",
+            brought.callee, seen.module.id, brought.code_address
+        ),
+        harm,
+        evidence: vec![
+            Evidence::new("contract", brought.callee),
+            Evidence::new("code", brought.code_address),
+            Evidence::new("sender", sender),
+        ],
+    };
+    Some(seen.finding(&INFO, &[brought.callee.as_slice(), b"code"].concat(), said))
 }
 
 /// The code that a contract of the module was seen to run by delegate calls is gone: everything behind it is frozen.

@@ -5,7 +5,8 @@
 
 use std::sync::LazyLock;
 
-use cofferdam_types::{Asset, Evidence, Finding, Level, Severity};
+use alloy_primitives::U256;
+use cofferdam_types::{Asset, Evidence, Finding, Level, Movement, Severity, Signed};
 
 use crate::{
     Bargain, Detector, DetectorInfo, Exchange, Flow, Habit, History, Seen, Taker,
@@ -66,9 +67,33 @@ impl Detector for FlashLoan {
     }
 }
 
+/// The least share of an asset whose payment is doubted, in basis points.
+const DOUBTED_BPS: u64 = 2_000;
+
+/// Whether a large share left for something that no pool prices, which whoever borrowed may have made dear: collateral in a
+/// token of his own, a share that he has just inflated. A pool that trades is asked elsewhere.
+fn is_doubtful(seen: &Seen<'_>, flow: &Flow, exchange: Exchange) -> bool {
+    let trades = |moved: &Movement| seen.member(moved.from) && seen.prices().is_pool(moved.from);
+    exchange == Exchange::Assets
+        && seen.share_bps(flow).is_some_and(|share| share >= DOUBTED_BPS)
+        && seen.bargain(flow) == Bargain::Unknown
+        && !seen.effects().movements.iter().any(|moved| moved.asset == flow.asset && trades(moved))
+}
+
+/// The sender, if he and what acts for him ended with at least half of it.
+fn sender_gained(seen: &Seen<'_>, flow: &Flow) -> Option<Taker> {
+    let nets = seen.actors().iter().map(|actor| seen.effects().claimed_net(*actor, flow.asset));
+    let gained = nets.fold(Signed::default(), Signed::saturating_add).gain();
+    let half = gained.saturating_mul(U256::from(2)) >= Seen::lost_of_holdings(flow);
+    half.then_some(Taker { account: seen.execution.transaction.from, gained })
+}
+
 /// The flow, if it left for next to nothing and somebody has it now.
 fn taken<'a>(seen: &Seen<'_>, flow: &'a Flow) -> Option<(&'a Flow, Exchange, Taker)> {
     let exchange = seen.exchange(flow);
+    if is_doubtful(seen, flow, exchange) {
+        return Some((flow, exchange, sender_gained(seen, flow)?));
+    }
     let unpaid = matches!(exchange, Exchange::Nothing | Exchange::Strange | Exchange::Little);
     if !unpaid || seen.is_own_sale(flow) || seen.bargain(flow) == Bargain::Fair {
         return None;
