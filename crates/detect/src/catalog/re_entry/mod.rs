@@ -123,7 +123,17 @@ impl Detector for ReEntry {
         let familiar = reentries.iter().all(|reentry| history.is_familiar(seen.index, reentry.habit(), seen.now()));
         let lost = Seen::lost_of_holdings(worst);
         let reached = |share| worst.held.is_some_and(|held| reaches(lost, held, share));
-        let large = reached(seen.settings.outflow.exchanged_alert_bps);
+        // A function that is entered again and again inside itself is no lender's callback: that comes back for something
+        // else, and once.
+        let same =
+            |reentry: &&Reentry| reentry.outer_selector.is_some() && reentry.outer_selector == reentry.inner_selector;
+        let inside_itself = reentries.iter().filter(same).count() > 1;
+        let least = if inside_itself {
+            seen.settings.reentry.one_sided_stop_bps
+        } else {
+            seen.settings.outflow.exchanged_alert_bps
+        };
+        let large = reached(least);
         let level = match (exchange.is_one_sided(), familiar) {
             // A token that sells fees out of its own stock calls a pool that calls it back: nobody's deposit leaves.
             (true, false) if worst.issued => Level::Notice,

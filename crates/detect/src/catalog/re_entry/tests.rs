@@ -108,6 +108,12 @@ fn what_comes_back_makes_it_a_trade() {
     let transaction = &mut case["transactions"][0];
     transaction["moves"].as_array_mut().unwrap().push(json!(["@coin", "@attack", "@vault", "100000"]));
     transaction["checks"].as_array_mut().unwrap().push(json!(["@vault", "@coin", "1000000", "1100000"]));
+    assert_eq!(level(ID, case.clone()), Some(Level::Notice));
+    let hook = "/transactions/0/call/calls/0/calls/0/calls";
+    let frames = case.pointer_mut(hook).unwrap().as_array_mut().unwrap();
+    frames.push(frame("Call", "@vault"));
+    assert_eq!(level(ID, case.clone()), Some(Level::Alert), "a function entered inside itself, again and again");
+    case.pointer_mut(hook).unwrap()[1]["function"] = json!("deposit(uint256)");
     assert_eq!(level(ID, case), Some(Level::Notice));
 }
 

@@ -39,7 +39,9 @@ impl Detector for ReadOnlyReEntry {
 
     fn inspect(&self, seen: &Seen<'_>, _: &History) -> Vec<Finding> {
         let effects = seen.effects();
-        for reading in readings(seen) {
+        // A pool asks its tokens what it holds, whatever they are in the middle of; when it is robbed, that is told there.
+        let relying = |reading: &Reading| !seen.prices().is_pool(reading.reader);
+        for reading in readings(seen).into_iter().filter(relying) {
             if let Some((asset, amount)) = lost(seen, reading.reader) {
                 let call = |index: usize| effects.calls.get(index).map_or_else(String::new, named);
                 let said = Said {
