@@ -77,6 +77,9 @@ pub(crate) struct TransactionDraft {
     /// Accounts whose code is gone.
     #[serde(default)]
     destroyed: Vec<Address>,
+    /// Accounts that events name by two and that had code.
+    #[serde(default)]
+    contracts: Vec<Address>,
     /// Before and after of each configured view, in order; `null` where the call failed.
     #[serde(default)]
     facts: Vec<(Option<U256>, Option<U256>)>,
@@ -322,6 +325,7 @@ impl TransactionDraft {
             new: *new,
         };
         effects.writes = self.writes.iter().map(write).collect();
+        effects.contracts = self.contracts.clone();
         effects.code_changes.extend(self.destroyed.iter().map(|address| CodeChange {
             address: *address,
             old: B256::repeat_byte(1),

@@ -253,3 +253,72 @@ fn a_token_that_sells_its_own_stock_is_no_theft_unless_the_sender_is_paid() {
     assert_eq!(level(ID, own_sale("@treasury")), None);
     assert_eq!(level(ID, own_sale("@user")), Some(Level::Alert));
 }
+
+/// A keeper pays 1 % of a reserve to `@payee` every day for ten days, and then `amount` of 1,000,000 to `receivers`.
+fn paid_for_weeks(receivers: &[String], amount: u64, writes: Value) -> Value {
+    let pay = |to: &[String], amount: u64, writes: Value| {
+        let each = amount.checked_div(u64::try_from(to.len()).unwrap()).unwrap();
+        let moves: Vec<Value> = to.iter().map(|to| json!(["@coin", "@reserve", to, each.to_string()])).collect();
+        let left = 1_000_000_u64.saturating_sub(amount).to_string();
+        json!({
+            "from": "@keeper", "after_seconds": 86_400,
+            "call": { "to": "@reserve", "function": "pay()" },
+            "moves": moves, "checks": [["@reserve", "@coin", "1000000", left]], "writes": writes,
+        })
+    };
+    let usual = vec!["@payee".to_owned()];
+    let mut transactions: Vec<Value> = (0..10).map(|_| pay(&usual, 10_000, json!([]))).collect();
+    transactions.push(pay(receivers, amount, writes));
+    let modules = json!([{ "id": "reserve", "contracts": ["@reserve"], "assets": ["@coin"] }]);
+    json!({ "modules": modules, "transactions": transactions })
+}
+
+#[test]
+fn who_has_paid_for_weeks_may_pay_somewhat_more_and_to_many() {
+    let one = |name: &str| vec![name.to_owned()];
+    let many: Vec<String> = (0..25).map(|number| format!("@holder{number}")).collect();
+    assert_eq!(level(ID, paid_for_weeks(&one("@builder"), 150_000, json!([]))), Some(Level::Notice));
+    assert_eq!(level(ID, paid_for_weeks(&one("@builder"), 500_000, json!([]))), Some(Level::Alert));
+    assert_eq!(level(ID, paid_for_weeks(&many, 800_000, json!([]))), Some(Level::Notice), "in small parts");
+    assert_eq!(level(ID, paid_for_weeks(&many[..5], 800_000, json!([]))), Some(Level::Alert));
+    assert_eq!(level(ID, paid_for_weeks(&one("@keeper"), 150_000, json!([]))), Some(Level::Alert), "to himself");
+}
+
+#[test]
+fn what_the_books_say_is_owed_back_by_the_usual_receiver_is_ordinary() {
+    let owed = json!([["@reserve", "5", "1000", "501000"]]);
+    let usual = vec!["@payee".to_owned()];
+    assert_eq!(level(ID, paid_for_weeks(&usual, 500_000, owed.clone())), Some(Level::Notice));
+    assert_eq!(level(ID, paid_for_weeks(&usual, 500_000, json!([]))), Some(Level::Alert));
+    assert_eq!(level(ID, paid_for_weeks(&["@other".to_owned()], 500_000, owed)), Some(Level::Alert));
+}
+
+#[test]
+fn a_claim_of_a_contract_that_has_just_come_into_being_is_one_that_nobody_owes() {
+    let claim = |kind: &str| {
+        json!({
+            "modules": [{ "id": "farm", "contracts": ["@farm"], "assets": ["@coin"] }],
+            "transactions": [{
+                "from": "@stranger",
+                "call": { "kind": kind, "to": "@attack", "calls": [{ "to": "@farm", "function": "claim()" }] },
+                "moves": [["@coin", "@farm", "@attack", "200000"]],
+                "checks": [["@farm", "@coin", "1000000", "800000"]],
+                "writes": [["@farm", "@entry", "200000", "0"]],
+            }],
+        })
+    };
+    assert_eq!(level(ID, claim("Create")), Some(Level::Alert));
+    assert_eq!(level(ID, claim("Call")), None, "a claim of somebody who was there before");
+}
+
+#[test]
+fn items_that_leave_against_an_entry_of_the_books_are_nobody_s_loss() {
+    let mut case = json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault"], "assets": ["@nft"] }],
+        "transactions": [{ "from": "@owner", "call": { "to": "@vault", "function": "withdraw(uint256)" },
+                           "moves": [["@nft#4", "@vault", "@owner", "1"]] }],
+    });
+    assert_eq!(level(ID, case.clone()), Some(Level::Alert));
+    case["transactions"][0]["writes"] = json!([["@vault", "@entry of item", "@owner", "0"]]);
+    assert_eq!(level(ID, case), None);
+}

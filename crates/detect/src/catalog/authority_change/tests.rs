@@ -214,3 +214,39 @@ fn a_shell_that_its_maker_clears_away_is_a_notice_and_a_library_that_is_run_is_n
     assert_eq!(level(ID, destroyed(both)), Some(Level::Notice));
     assert_eq!(level(ID, destroyed(json!([{ "id": "shell", "contracts": ["@shell"] }]))), Some(Level::Alert));
 }
+
+#[test]
+fn code_that_the_sender_brings_along_is_an_alert() {
+    let ran = |code: &str, to: &str| {
+        json!({
+            "modules": [{ "id": "wallet", "contracts": ["@wallet"] }],
+            "transactions": [{
+                "from": "@stranger",
+                "call": { "to": to, "function": "run()", "calls": [{ "to": "@wallet", "function": "execute()", "calls": [
+                    { "kind": "DelegateCall", "to": code, "function": "sweep()" }] }] },
+            }],
+        })
+    };
+    assert_eq!(level(ID, ran("@brought", "@brought")), Some(Level::Alert));
+    assert_eq!(level(ID, ran("@library", "@entry")), None, "code that was there before");
+}
+
+/// The owner, seen for a day, hands over to `@next`, which had code or not.
+fn handed_over(contracts: Value, from: &str) -> Value {
+    let log = json!({ "event": "OwnershipTransferred(address,address)", "topics": ["@owner", "@next"] });
+    json!({
+        "modules": [{ "id": "treasury", "contracts": ["@treasury"] }],
+        "transactions": [
+            { "from": "@owner", "call": { "to": "@treasury", "function": "pay()" } },
+            { "from": from, "after_seconds": 90_000, "contracts": contracts,
+              "call": { "to": "@treasury", "function": "transferOwnership(address)", "logs": [log] } },
+        ],
+    })
+}
+
+#[test]
+fn a_handover_to_a_contract_by_whom_held_it_long_is_a_notice_and_to_an_account_an_alert() {
+    assert_eq!(level(ID, handed_over(json!(["@next"]), "@owner")), Some(Level::Notice));
+    assert_eq!(level(ID, handed_over(json!([]), "@owner")), Some(Level::Alert));
+    assert_eq!(level(ID, handed_over(json!(["@next"]), "@stranger")), Some(Level::Alert), "not by the holder");
+}
