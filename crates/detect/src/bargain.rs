@@ -76,7 +76,7 @@ impl Seen<'_> {
                 if account.is_zero() || account == DEAD || self.member(account) || prices.is_pool(account) {
                     continue;
                 }
-                let account = if self.actors().contains(&account) { sender } else { account };
+                let account = if self.is_actor(account) { sender } else { account };
                 let net = nets.at((account, movement.asset));
                 *net = net.saturating_add(Signed {
                     negative: negative && !movement.amount.is_zero(),

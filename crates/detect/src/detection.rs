@@ -281,6 +281,11 @@ impl Detection {
                 || format!("declared maintenance, by {} until {}: {}", declared.owner, declared.until, declared.reason);
             lower(finding, Level::Notice, why);
         }
+        if seen.left_out() > 0 {
+            finding
+                .evidence
+                .push(Evidence::new("assets, changes or owners not looked at, for their number", seen.left_out()));
+        }
         if let Some(allowed) = seen.settings.allow.iter().find(|allowed| covers(allowed, seen, finding)) {
             let why = || format!("allowed by {} until {}: {}", allowed.owner, allowed.until, allowed.reason);
             lower(finding, Level::Notice, why);

@@ -48,8 +48,28 @@ struct Sum {
     unchecked: bool,
 }
 
-/// The flows of the module whose accounts `member` recognises, in the order in which their assets first appear.
+/// Assets of one module that are looked at in one transaction; more is an attempt to make us slow, or a great airdrop.
+pub(crate) const MOST_FLOWS: usize = 64;
+
+/// The flows of the module whose accounts `member` recognises, in the order in which their assets first appear. Of more
+/// than [`MOST_FLOWS`] those of known balance come first, then the native coin, then what the module issues.
 pub(crate) fn flows_of(effects: &Effects, member: &impl Fn(Address) -> bool) -> Vec<Flow> {
+    bounded_flows(effects, member).0
+}
+
+/// The same, and how many were left out.
+pub(crate) fn bounded_flows(effects: &Effects, member: &impl Fn(Address) -> bool) -> (Vec<Flow>, usize) {
+    let mut flows = all_flows(effects, member);
+    let left_out = flows.len().saturating_sub(MOST_FLOWS);
+    if left_out > 0 {
+        flows.sort_by_key(|flow| (flow.held.is_none(), flow.asset != Asset::Native, !flow.issued));
+        flows.truncate(MOST_FLOWS);
+    }
+    (flows, left_out)
+}
+
+/// All of them.
+fn all_flows(effects: &Effects, member: &impl Fn(Address) -> bool) -> Vec<Flow> {
     let mut entries: Table<(Address, Asset), Entry> = Table::default();
     let mut sums: Table<Asset, Sum> = Table::default();
     for movement in &effects.movements {
@@ -231,9 +251,14 @@ mod tests {
     fn thousands_of_forged_assets_stay_cheap_and_apart() {
         let token = |n: u64| Asset::Erc1155(account(60), U256::from(n));
         let movements: Vec<_> = (0..20_000).map(|n| moved(token(n), 1, 9, 1)).collect();
-        let flows = flows_of(&effects(movements, vec![]), &member);
+        let flows = all_flows(&effects(movements.clone(), vec![]), &member);
         assert_eq!(flows.len(), 20_000);
         assert!(flows.iter().all(|flow| flow.net.loss() == U256::from(1)));
+        let known =
+            BalanceCheck { account: account(1), asset: TOKEN, before: Some(U256::from(9)), after: Some(U256::ZERO) };
+        let flows = flows_of(&effects(movements, vec![known]), &member);
+        assert_eq!(flows.len(), MOST_FLOWS, "no more are looked at");
+        assert_eq!(flows[0].asset, TOKEN, "and what is really held is never crowded out");
     }
 
     proptest! {

@@ -8,6 +8,8 @@
 //! Sources: two slots that hold reserves and keep their product; Uniswap v2 `Sync(uint112,uint112)` and v3 `Swap(address,address,int256,int256,uint160,uint128,int24)` with
 //! its PancakeSwap variant, and whatever shares their events and packing.
 
+use std::collections::HashSet;
+
 use alloy_primitives::{Address, B256, Log, U256, U512, b256};
 use cofferdam_types::{Asset, Effects, Signed, StorageWrite};
 
@@ -283,6 +285,9 @@ fn pool(effects: &Effects, address: Address, rates: &[Rate]) -> Option<Pool> {
     for movement in &effects.movements {
         let is_token = matches!(movement.asset, Asset::Erc20(token) if token != address);
         if is_token && (movement.from == address || movement.to == address) && !tokens.contains(&movement.asset) {
+            if tokens.len() >= 2 {
+                return None;
+            }
             tokens.push(movement.asset);
         }
     }
@@ -321,7 +326,8 @@ fn unspoken(effects: &Effects, known: &[Pool]) -> Vec<Pool> {
                 continue;
             }
             if let Some((_, assets)) = accounts.iter_mut().find(|(seen, _)| *seen == account) {
-                if !assets.contains(&movement.asset) {
+                // Three are as many as a hundred: no pool of two.
+                if assets.len() < 3 && !assets.contains(&movement.asset) {
                     assets.push(movement.asset);
                 }
             } else if accounts.len() < MOST_POOLS {
@@ -364,16 +370,20 @@ fn reserves(effects: &Effects, pool: Address, tokens: [Asset; 2]) -> Option<Rate
 /// Wrapped coins: a token that was minted for, or burnt against, the same amount of the native coin.
 fn wrapped(effects: &Effects) -> Vec<Pool> {
     let mut found: Vec<Pool> = Vec::new();
+    let native: HashSet<(Address, Address, U256)> = effects
+        .movements
+        .iter()
+        .take_while(|paid| paid.asset == Asset::Native)
+        .flat_map(|paid| [(paid.from, Address::ZERO, paid.amount), (Address::ZERO, paid.to, paid.amount)])
+        .collect();
     for movement in &effects.movements {
         let Asset::Erc20(token) = movement.asset else { continue };
         let (minted, burnt) = (movement.from.is_zero(), movement.to.is_zero());
         if minted == burnt || movement.amount.is_zero() || found.iter().any(|known| known.address == token) {
             continue;
         }
-        let paid =
-            effects.movements.iter().take_while(|paid| paid.asset == Asset::Native).any(|paid| {
-                paid.amount == movement.amount && (minted && paid.to == token || burnt && paid.from == token)
-            });
+        let paid = minted && native.contains(&(Address::ZERO, token, movement.amount))
+            || burnt && native.contains(&(token, Address::ZERO, movement.amount));
         if paid {
             let tokens = (Asset::Native, movement.asset);
             found.push(Pool { address: token, tokens, before: Rate::Same, after: Rate::Same, excursion_bps: 0 });

@@ -3,7 +3,10 @@
 //! Built once per touched module and shared by all detectors; whatever most executions do not need is worked out when
 //! a detector first asks.
 
-use std::cell::OnceCell;
+use std::{
+    cell::{Cell, OnceCell},
+    collections::HashSet,
+};
 
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{
@@ -18,7 +21,7 @@ use crate::{
         authority_change::{self, Change},
         re_entry::{self, Reentry},
     },
-    flows::{Table, flows_of},
+    flows::{Table, bounded_flows},
     prices::Prices,
     settings::ModuleSettings,
 };
@@ -92,6 +95,11 @@ pub struct Seen<'a> {
     watch: &'a Watchlist,
     pub(crate) prices: OnceCell<Prices>,
     actors: OnceCell<Vec<Address>>,
+    acting: OnceCell<HashSet<Address>>,
+    created: OnceCell<HashSet<Address>>,
+    left_out: Cell<usize>,
+    asked: OnceCell<HashSet<Address>>,
+    supplied: OnceCell<HashSet<Address>>,
     reentries: OnceCell<Vec<Reentry>>,
     changes: OnceCell<Vec<Change>>,
     pub(crate) account: OnceCell<HarmAccount>,
@@ -106,7 +114,8 @@ impl<'a> Seen<'a> {
         module: &'a Module,
         settings: &'a ModuleSettings,
     ) -> Self {
-        let flows = flows_of(&execution.effects, &|address| watch.modules_of(address).contains(&index));
+        let (flows, left_out) =
+            bounded_flows(&execution.effects, &|address| watch.modules_of(address).contains(&index));
         Self {
             execution,
             module,
@@ -116,6 +125,11 @@ impl<'a> Seen<'a> {
             watch,
             prices: OnceCell::new(),
             actors: OnceCell::new(),
+            acting: OnceCell::new(),
+            created: OnceCell::new(),
+            left_out: Cell::new(left_out),
+            asked: OnceCell::new(),
+            supplied: OnceCell::new(),
             reentries: OnceCell::new(),
             changes: OnceCell::new(),
             account: OnceCell::new(),
@@ -169,12 +183,48 @@ impl<'a> Seen<'a> {
         if !self.module.assets.is_empty() {
             return false;
         }
-        let calls = &self.effects().calls;
-        let is_called = |call: &Call| {
-            call.effective && call.callee == token && call.kind == CallKind::Call && self.member(call.caller)
-        };
-        let is_new = |call: &Call| call.callee == token && matches!(call.kind, CallKind::Create | CallKind::Create2);
-        calls.iter().any(is_called) && !calls.iter().any(is_new)
+        self.asked().contains(&token) && !self.is_created(token)
+    }
+
+    /// Assets, changes and owners that were not looked at, for their number.
+    pub(crate) const fn left_out(&self) -> usize {
+        self.left_out.get()
+    }
+
+    /// Notes that `count` more were not looked at.
+    pub(crate) fn leave_out(&self, count: usize) {
+        self.left_out.set(self.left_out.get().saturating_add(count));
+    }
+
+    /// Whom contracts of the module called in this transaction.
+    fn asked(&self) -> &HashSet<Address> {
+        self.asked.get_or_init(|| {
+            let calls = self.effects().calls.iter().filter(|call| call.effective && call.kind == CallKind::Call);
+            calls.filter(|call| self.member(call.caller)).map(|call| call.callee).collect()
+        })
+    }
+
+    /// Whether `address` came into being in this transaction, or was to.
+    pub(crate) fn is_created(&self, address: Address) -> bool {
+        let created = self.created.get_or_init(|| {
+            let is_creation = |call: &&Call| matches!(call.kind, CallKind::Create | CallKind::Create2);
+            self.effects().calls.iter().filter(is_creation).map(|call| call.callee).collect()
+        });
+        created.contains(&address)
+    }
+
+    /// Whether `token` was minted or burnt in this transaction, by its own word.
+    pub(crate) fn is_made_or_destroyed(&self, token: Address) -> bool {
+        let supplied = self.supplied.get_or_init(|| {
+            let moved = self.effects().movements.iter().filter(|moved| moved.from.is_zero() != moved.to.is_zero());
+            moved.filter_map(|moved| moved.asset.token()).collect()
+        });
+        supplied.contains(&token)
+    }
+
+    /// Whether `account` is one of [`Self::actors`], however many there are.
+    pub fn is_actor(&self, account: Address) -> bool {
+        self.acting.get_or_init(|| self.actors().iter().copied().collect()).contains(&account)
     }
 
     /// What came back for `loss`.
@@ -267,14 +317,10 @@ impl<'a> Seen<'a> {
     /// Whether a contract that came into being in this transaction received something of the module or called it.
     pub fn is_newborn_involved(&self) -> bool {
         let effects = self.effects();
-        let is_new = |address: Address| {
-            effects.calls.iter().any(|call| {
-                call.effective
-                    && call.callee == address
-                    && matches!(call.kind, CallKind::Create | CallKind::Create2)
-                    && !self.protected(address)
-            })
-        };
+        let creations = effects.calls.iter().filter(|call| call.effective);
+        let creations = creations.filter(|call| matches!(call.kind, CallKind::Create | CallKind::Create2));
+        let new: HashSet<Address> = creations.map(|call| call.callee).filter(|new| !self.protected(*new)).collect();
+        let is_new = |address: Address| new.contains(&address);
         let receives = |movement: &cofferdam_types::Movement| self.member(movement.from) && is_new(movement.to);
         let calls = |call: &Call| {
             call.effective
@@ -283,8 +329,7 @@ impl<'a> Seen<'a> {
                 && call.caller != call.callee
                 && is_new(call.caller)
         };
-        effects.calls.iter().any(|call| matches!(call.kind, CallKind::Create | CallKind::Create2))
-            && (effects.movements.iter().any(receives) || effects.calls.iter().any(calls))
+        !new.is_empty() && (effects.movements.iter().any(receives) || effects.calls.iter().any(calls))
     }
 
     /// An outsider that paid out a token first and had it back in full before the end: a flash loan, or a pool that
@@ -295,7 +340,7 @@ impl<'a> Seen<'a> {
             if !matches!(movement.asset, Asset::Erc20(_)) || movement.from.is_zero() || movement.to.is_zero() {
                 continue;
             }
-            let outsider = |account: Address| !self.member(account) && !self.actors().contains(&account);
+            let outsider = |account: Address| !self.member(account) && !self.is_actor(account);
             if outsider(movement.from) {
                 let (out, _) = lenders.at((movement.from, movement.asset));
                 *out = out.saturating_add(movement.amount);

@@ -57,7 +57,7 @@ impl Learnt {
         let newcomers = if is_newcomer(seen, history) { own(seen, &got) } else { Vec::new() };
         let shape = shape(seen, history);
         let dealings = dealings(seen, history, &got);
-        let pays = got.iter().any(|(account, _)| !seen.actors().contains(account));
+        let pays = got.iter().any(|(account, _)| !seen.is_actor(*account));
         let mut habits = habits(seen);
         if pays {
             habits.push(Habit::Payer(seen.execution.transaction.from));
@@ -108,7 +108,7 @@ pub(crate) fn is_newcomer(seen: &Seen<'_>, history: &History) -> bool {
 /// The receipts of accounts that act for the sender, as one for each asset: the largest share first.
 pub(crate) fn own(seen: &Seen<'_>, received: &[(Address, Receipt)]) -> Vec<Receipt> {
     let mut own: Vec<Receipt> =
-        received.iter().filter(|(account, _)| seen.actors().contains(account)).map(|(_, receipt)| *receipt).collect();
+        received.iter().filter(|(account, _)| seen.is_actor(*account)).map(|(_, receipt)| *receipt).collect();
     own.sort_by_key(|receipt| std::cmp::Reverse(receipt.bps));
     // One newcomer is one note, however many assets he got.
     own.truncate(1);

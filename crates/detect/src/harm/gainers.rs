@@ -18,7 +18,7 @@ pub(super) fn of(seen: &Seen<'_>, numeraire: Asset) -> Vec<Gainer> {
             if account.is_zero() || account == DEAD || seen.protected(account) || seen.prices().is_pool(account) {
                 continue;
             }
-            let account = if seen.actors().contains(&account) { sender } else { account };
+            let account = if seen.is_actor(account) { sender } else { account };
             let net = nets.at((account, moved.asset));
             *net =
                 net.saturating_add(Signed { negative: negative && !moved.amount.is_zero(), magnitude: moved.amount });

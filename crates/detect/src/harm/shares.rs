@@ -14,6 +14,9 @@ const MOST_ASSETS: usize = 16;
 /// What `amount` of the share token `asset` was worth in `unit`.
 pub(crate) fn worth(seen: &Seen<'_>, amount: U256, asset: Asset, unit: Asset) -> Option<Worth> {
     let Asset::Erc20(token) = asset else { return None };
+    if !seen.is_made_or_destroyed(token) {
+        return None;
+    }
     let supply = supply_before(seen, token).filter(|supply| !supply.is_zero())?;
     let holdings = holdings_before(seen, token)?;
     let mut sum = Worth { least: U256::ZERO, most: U256::ZERO };

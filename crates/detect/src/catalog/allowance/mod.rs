@@ -5,7 +5,10 @@
 //! users act themselves (they send the transaction, or their code calls); a victim does nothing at all. Relayers,
 //! reward payers and limit orders look alike, so a sign of abuse is asked for as well.
 
-use std::sync::LazyLock;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use alloy_primitives::{Address, B256, FixedBytes, U256, b256};
 use cofferdam_types::{
@@ -29,6 +32,12 @@ const APPROVAL: B256 = b256!("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b
 
 /// From here on an allowance is meant to be without bounds: no token has half of 2^256 of anything.
 const WITHOUT_BOUNDS: U256 = U256::from_limbs([0, 0, 0, 1 << 62]);
+
+/// Owners that are looked at in one transaction; more is an attempt to make us slow.
+const MOST_OWNERS: usize = 128;
+
+/// Frames above a call that are searched for who chose its arguments.
+const MOST_FRAMES: usize = 32;
 
 /// Selector, owner and recipient: what a caller would pass through to choose whom to rob.
 const CHOICE: usize = 68;
@@ -56,6 +65,19 @@ impl Detector for Allowance {
     }
 }
 
+/// The first movement by token, owner and recipient.
+type FirstMoves<'a> = HashMap<(Address, Address, Address), &'a Movement>;
+
+fn first_moves_of(effects: &Effects) -> FirstMoves<'_> {
+    let mut first = HashMap::new();
+    for moved in &effects.movements {
+        if let Some(token) = moved.asset.token() {
+            first.entry((token, moved.from, moved.to)).or_insert(moved);
+        }
+    }
+    first
+}
+
 /// Somebody whose allowance was spent.
 struct Victim<'a> {
     moved: &'a Movement,
@@ -77,25 +99,28 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
             && seen.member(call.caller)
     };
     let mut victims: Vec<Victim<'_>> = Vec::new();
+    let mut looked: HashSet<(Address, Address)> = HashSet::new();
+    let mut first_moves: Option<FirstMoves<'_>> = None;
     for (index, call) in effects.calls.iter().enumerate().filter(spends) {
         let Some(owner) = word_address(effects, call, 4) else { continue };
         let Some(recipient) = word_address(effects, call, 36) else { continue };
-        let moved = effects.movements.iter().find(|movement| {
-            movement.from == owner && movement.to == recipient && movement.asset.token() == Some(call.callee)
-        });
+        let moves = first_moves.get_or_insert_with(|| first_moves_of(effects));
+        let moved = moves.get(&(call.callee, owner, recipient)).copied();
         if let Some(moved) = moved
             && !moved.amount.is_zero()
-            && !victims.iter().any(|known| known.moved.from == moved.from && known.moved.asset == moved.asset)
+            && looked.len() < MOST_OWNERS
+            && looked.insert((owner, call.callee))
             && is_robbed(seen, moved)
         {
             victims.push(Victim {
                 moved,
-                named: seen.actors().contains(&recipient) && is_named(seen, index, owner),
+                named: seen.is_actor(recipient) && is_named(seen, index, owner),
                 chosen: is_passed_through(seen, index, call),
                 emptied: is_emptied(seen, moved),
             });
         }
     }
+    seen.leave_out(usize::from(looked.len() >= MOST_OWNERS));
     let first = victims.first()?.moved;
     let chosen = victims.iter().any(|victim| victim.chosen);
     let emptied = victims.iter().filter(|victim| victim.emptied).count();
@@ -162,6 +187,7 @@ fn frames_above<'a>(seen: &'a Seen<'_>, index: usize) -> impl Iterator<Item = &'
         at = parent;
         calls.get(parent).filter(|frame| seen.member(frame.callee))
     })
+    .take(MOST_FRAMES)
 }
 
 /// Whether `owner` stands as a word in what an outsider passed to the module.
@@ -174,18 +200,12 @@ fn is_named(seen: &Seen<'_>, index: usize, owner: Address) -> bool {
 
 /// Whether the owner's balance, as the token's storage shows it, fell to next to nothing by this movement.
 fn is_emptied(seen: &Seen<'_>, moved: &Movement) -> bool {
-    seen.effects().writes.iter().any(|write| {
-        Some(write.address) == moved.asset.token()
-            && write.old.checked_sub(write.new) == Some(moved.amount)
-            && (write.new.is_zero() || is_residue(write.new, write.old))
-            // An allowance that is used up falls by the same amount; a balance is the larger entry.
-            && !seen.effects().writes.iter().any(|other| {
-                other.address == write.address
-                    && other.slot != write.slot
-                    && other.old.checked_sub(other.new) == Some(moved.amount)
-                    && other.old > write.old
-            })
-    })
+    let fell = seen.effects().writes.iter().filter(|write| {
+        Some(write.address) == moved.asset.token() && write.old.checked_sub(write.new) == Some(moved.amount)
+    });
+    // An allowance that is used up falls by the same amount; a balance is the larger entry.
+    let balance = fell.max_by_key(|write| write.old);
+    balance.is_some_and(|write| write.new.is_zero() || is_residue(write.new, write.old))
 }
 
 /// Allowances that contracts of the module gave: token, owner, spender and amount.
@@ -224,7 +244,7 @@ fn given(seen: &Seen<'_>, history: &History) -> Option<Said> {
     let known = history.is_familiar(seen.index, Habit::Sender(sender), seen.now());
     let effects = seen.effects();
     let (token, owner, spender, amount) = approvals(seen).find(|(_, _, spender, amount)| {
-        !known && seen.actors().contains(spender) || is_for_later(seen, history, *spender, *amount, known)
+        !known && seen.is_actor(*spender) || is_for_later(seen, history, *spender, *amount, known)
     })?;
     let asset = Asset::Erc20(token);
     let held = effects.checks.iter().find(|check| check.account == owner && check.asset == asset)?;
@@ -232,7 +252,7 @@ fn given(seen: &Seen<'_>, history: &History) -> Option<Said> {
     if at_risk.is_zero() || !seen.deals_in(asset) {
         return None;
     }
-    let who = if seen.actors().contains(&spender) { "an account of the sender" } else { "whom it never dealt with" };
+    let who = if seen.is_actor(spender) { "an account of the sender" } else { "whom it never dealt with" };
     Some(Said {
         level: Level::Alert,
         severity: Severity::Critical,

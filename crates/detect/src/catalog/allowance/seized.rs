@@ -40,8 +40,8 @@ pub(super) fn seized(seen: &Seen<'_>, history: &History) -> Option<Said> {
             return None;
         }
         let entry = entry(&effects.calls, usize::try_from(emitted.call?).ok()?, token)?;
-        let by_stranger = seen.actors().contains(&entry.caller)
-            && !entry.selector.is_none_or(|selector| ORDINARY.contains(&selector));
+        let by_stranger =
+            seen.is_actor(entry.caller) && !entry.selector.is_none_or(|selector| ORDINARY.contains(&selector));
         if !by_stranger || entry.caller == owner || !is_bystander(seen, owner) {
             return None;
         }

@@ -23,7 +23,7 @@ pub(super) fn is_ordinary(seen: &Seen<'_>, history: &History, flow: &Flow) -> bo
     }
     let receivers = receivers(seen, flow);
     let (lost, held) = (Seen::lost_of_holdings(flow), flow.held.unwrap_or_default());
-    let to_himself = receivers.iter().any(|(account, _)| seen.actors().contains(account));
+    let to_himself = receivers.iter().any(|(account, _)| seen.is_actor(*account));
     if receivers.is_empty() || to_himself {
         return false;
     }

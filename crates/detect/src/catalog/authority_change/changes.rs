@@ -1,8 +1,10 @@
 //! Finds changes of authority or code in effects: in events, in storage, in code. Facts only; whether they were
 //! allowed is decided in the detector.
 
+use std::collections::HashSet;
+
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256, uint};
-use cofferdam_types::{Call, CallKind, StorageWrite};
+use cofferdam_types::{CallKind, CodeChange, StorageWrite};
 
 use super::events::announced;
 use crate::Seen;
@@ -77,6 +79,9 @@ const PLAIN_SLOTS: U256 = U256::from_limbs([0, 1, 0, 0]);
 /// Numbers below this are counters, times and flags rather than addresses.
 const SMALLEST_ADDRESS: U256 = U256::from_limbs([0, 1, 0, 0]);
 
+/// Changes that are looked at in one transaction; more is an attempt to make us slow.
+const MOST_CHANGES: usize = 64;
+
 /// All changes of authority or code in contracts of the module that existed before the transaction. What a new
 /// contract does to itself while it is set up is no change.
 pub(crate) fn changes(seen: &Seen<'_>) -> Vec<Change> {
@@ -97,10 +102,11 @@ pub(crate) fn changes(seen: &Seen<'_>) -> Vec<Change> {
             });
         }
     }
-    let announcements = found.len();
+    let announced: HashSet<(Address, bool)> = found.iter().filter_map(says).collect();
+    let mut running: Option<HashSet<(Address, Address)>> = None;
     for write in &effects.writes {
-        if let Some(change) = change_of(seen, write)
-            && !is_announced(found.get(..announcements).unwrap_or_default(), &change)
+        if let Some(change) = change_of(seen, write, &mut running)
+            && !is_announced(&announced, &change)
         {
             found.push(change);
         }
@@ -124,6 +130,15 @@ pub(crate) fn changes(seen: &Seen<'_>) -> Vec<Change> {
     if !found.is_empty() {
         found.retain(|change| !is_new(seen, change.contract));
     }
+    if found.len() > MOST_CHANGES {
+        // What gives power to an actor is never crowded out by what does not.
+        found.sort_by_key(|change| {
+            let to_actor = change.gained.is_some_and(|gained| seen.is_actor(gained));
+            (!(change.kind.gives_power() && to_actor), !change.kind.gives_power())
+        });
+        seen.leave_out(found.len().saturating_sub(MOST_CHANGES));
+        found.truncate(MOST_CHANGES);
+    }
     found
 }
 
@@ -140,30 +155,47 @@ fn one_variable_each(found: &mut Vec<Change>) {
             None => told.push(change.clone()),
         }
     }
-    found.retain(|change| change.kind != Kind::Variable || told.contains(change));
+    let told: HashSet<(Address, Option<U256>)> = told.iter().map(|change| (change.contract, change.slot)).collect();
+    found.retain(|change| change.kind != Kind::Variable || told.contains(&(change.contract, change.slot)));
 }
 
 /// Whether `contract` came into being in this transaction.
 pub(super) fn is_new(seen: &Seen<'_>, contract: Address) -> bool {
-    let created = |call: &Call| matches!(call.kind, CallKind::Create | CallKind::Create2) && call.callee == contract;
-    let effects = seen.effects();
-    effects
-        .code_changes
-        .iter()
-        .any(|change| change.address == contract && change.creator.is_some() && change.old == KECCAK256_EMPTY)
-        || effects.calls.iter().any(created)
+    let mut changes = seen.effects().code_changes.iter();
+    let is_new = |change: &CodeChange| change.creator.is_some() && change.old == KECCAK256_EMPTY;
+    seen.is_created(contract) || changes.any(|change| change.address == contract && is_new(change))
+}
+
+/// Which contract ran whose code by delegate calls.
+fn run_by_others(seen: &Seen<'_>) -> HashSet<(Address, Address)> {
+    let calls = seen.effects().calls.iter();
+    let runs = calls.filter(|call| call.kind == CallKind::DelegateCall && call.effective);
+    runs.map(|call| (call.callee, call.code_address)).collect()
+}
+
+/// What an event says: of which contract, and whether of its code (or of its owner).
+fn says(event: &Change) -> Option<(Address, bool)> {
+    match event.kind {
+        Kind::Code => Some((event.contract, true)),
+        Kind::Owner | Kind::Signers => Some((event.contract, false)),
+        Kind::Role | Kind::Less | Kind::SilentCode | Kind::Variable | Kind::Destroyed | Kind::Replaced => None,
+    }
 }
 
 /// Whether an event of the same contract already speaks of what `change` found in storage.
-fn is_announced(events: &[Change], change: &Change) -> bool {
-    events.iter().filter(|event| event.contract == change.contract).any(|event| match change.kind {
-        Kind::Code | Kind::SilentCode => event.kind == Kind::Code,
-        Kind::Owner | Kind::Variable => matches!(event.kind, Kind::Owner | Kind::Signers),
+fn is_announced(events: &HashSet<(Address, bool)>, change: &Change) -> bool {
+    match change.kind {
+        Kind::Code | Kind::SilentCode => events.contains(&(change.contract, true)),
+        Kind::Owner | Kind::Variable => events.contains(&(change.contract, false)),
         Kind::Role | Kind::Signers | Kind::Less | Kind::Destroyed | Kind::Replaced => false,
-    })
+    }
 }
 
-fn change_of(seen: &Seen<'_>, write: &StorageWrite) -> Option<Change> {
+fn change_of(
+    seen: &Seen<'_>,
+    write: &StorageWrite,
+    running: &mut Option<HashSet<(Address, Address)>>,
+) -> Option<Change> {
     // Cheap tests first: almost every write of almost every transaction ends here.
     let new = address_in(write.new);
     let standard = CODE_SLOTS.iter().find(|(slot, _)| *slot == write.slot);
@@ -183,16 +215,10 @@ fn change_of(seen: &Seen<'_>, write: &StorageWrite) -> Option<Change> {
     if write.slot == ADMIN_SLOT {
         return change(Kind::Owner, "proxy admin changed", new, Some(before.unwrap_or_default()));
     }
-    if let (Some(old), Some(_)) = (before, new) {
-        let runs_old = |call: &Call| {
-            call.kind == CallKind::DelegateCall
-                && call.effective
-                && call.callee == write.address
-                && call.code_address == old
-        };
-        if seen.effects().calls.iter().any(runs_old) {
-            return change(Kind::SilentCode, "pointer to the running code changed without an event", new, before);
-        }
+    if let (Some(old), Some(_)) = (before, new)
+        && running.get_or_insert_with(|| run_by_others(seen)).contains(&(write.address, old))
+    {
+        return change(Kind::SilentCode, "pointer to the running code changed without an event", new, before);
     }
     if write.slot < PLAIN_SLOTS {
         let (actor, replaced) = taken_by_actor(seen, write)?;
@@ -214,7 +240,7 @@ fn taken_by_actor(seen: &Seen<'_>, write: &StorageWrite) -> Option<(Address, Add
     }
     for shift in [0_usize, 8, 16] {
         let (new, old) = (low_address(write.new.wrapping_shr(shift)), low_address(write.old.wrapping_shr(shift)));
-        if new != old && seen.actors().contains(&new) {
+        if new != old && seen.is_actor(new) {
             let replaced = U256::from_be_slice(old.as_slice()) >= SMALLEST_ADDRESS;
             return Some((new, if replaced { old } else { Address::ZERO }));
         }

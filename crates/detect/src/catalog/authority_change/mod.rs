@@ -104,7 +104,7 @@ fn right_of(seen: &Seen<'_>, history: &History, change: &Change) -> Right {
     }
     let stranger = callers.first().copied();
     match change.gained {
-        Some(gained) if seen.actors().contains(&gained) || callers.contains(&gained) => Right::None(gained),
+        Some(gained) if seen.is_actor(gained) || callers.contains(&gained) => Right::None(gained),
         Some(_) | None if change.kind == Kind::SilentCode => Right::None(stranger.unwrap_or(sender)),
         Some(_) | None => Right::Unknown(stranger),
     }

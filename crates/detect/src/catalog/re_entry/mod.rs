@@ -46,6 +46,7 @@ pub(crate) fn reentries(effects: &Effects, member: &impl Fn(Address) -> bool) ->
     let mut found = Vec::new();
     let calls = &effects.calls;
     let (mut open, mut read_only): (Option<usize>, Option<u16>) = (None, None);
+    let mut acted: Option<Vec<bool>> = None;
     for (index, call) in calls.iter().enumerate() {
         if read_only.is_some_and(|depth| call.depth <= depth) {
             read_only = None;
@@ -67,7 +68,11 @@ pub(crate) fn reentries(effects: &Effects, member: &impl Fn(Address) -> bool) ->
         let from_outside = parent.is_some_and(|parent| !member(parent.callee));
         let payment = call.selector.is_none() && !call.value.is_zero();
         let called = matches!(call.kind, CallKind::Call | CallKind::CallCode);
-        if from_outside && called && !payment && acted(effects, index) {
+        if from_outside
+            && called
+            && !payment
+            && acted.get_or_insert_with(|| all_that_acted(effects)).get(index).copied().unwrap_or_default()
+        {
             found.push(Reentry {
                 outer,
                 inner: index,
@@ -79,22 +84,29 @@ pub(crate) fn reentries(effects: &Effects, member: &impl Fn(Address) -> bool) ->
     found
 }
 
-/// Whether the frame at `index`, or one below it, moved the native coin, created something or emitted a log.
-fn acted(effects: &Effects, index: usize) -> bool {
-    let Some(root) = effects.calls.get(index) else { return false };
-    let after = effects.calls.get(index.saturating_add(1)..).unwrap_or_default();
-    let length = after.iter().position(|call| call.depth <= root.depth).unwrap_or(after.len());
-    let subtree = after.get(..length).unwrap_or_default();
+/// For each frame whether it, or one below it, moved the native coin, created something or emitted a log.
+fn all_that_acted(effects: &Effects) -> Vec<bool> {
     let moves = |call: &cofferdam_types::Call| {
         call.effective
             && (!call.value.is_zero() && call.kind != CallKind::DelegateCall
                 || matches!(call.kind, CallKind::Create | CallKind::Create2 | CallKind::SelfDestruct))
     };
-    let end = index.saturating_add(length);
-    let logged = |log: &cofferdam_types::EmittedLog| {
-        log.call.and_then(|call| usize::try_from(call).ok()).is_some_and(|call| (index..=end).contains(&call))
-    };
-    moves(root) || subtree.iter().any(moves) || effects.logs.iter().any(logged)
+    let mut acted: Vec<bool> = effects.calls.iter().map(moves).collect();
+    for emitting in effects.logs.iter().filter_map(|log| usize::try_from(log.call?).ok()) {
+        if let Some(frame) = acted.get_mut(emitting) {
+            *frame = true;
+        }
+    }
+    // Frames are opened after their parents: from the last to the first, each tells its own.
+    for (index, call) in effects.calls.iter().enumerate().rev() {
+        let parent = call.parent.and_then(|parent| usize::try_from(parent).ok()).filter(|parent| *parent < index);
+        if acted.get(index) == Some(&true)
+            && let Some(parent) = parent.and_then(|parent| acted.get_mut(parent))
+        {
+            *parent = true;
+        }
+    }
+    acted
 }
 
 /// Recognises re-entries that do harm.

@@ -4,7 +4,7 @@
 //! In mid-call the module's books do not add up; whoever trusts a view then is robbed, and the module is the tool. The
 //! loss is the third party's, so no rule about what leaves the module can see it.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{Asset, Call, CallKind, Evidence, Finding, Harm, Level, Severity, Signed};
@@ -18,6 +18,9 @@ use crate::{
 pub const ID: &str = "read-only-re-entry";
 
 static INFO: LazyLock<DetectorInfo> = LazyLock::new(|| DetectorInfo::embedded(include_str!("detector.toml")));
+
+/// Readers that are looked at in one transaction.
+const MOST_READERS: usize = 16;
 
 /// Recognises views of the module that were read in mid-call by somebody who lost.
 pub struct ReadOnlyReEntry;
@@ -100,6 +103,7 @@ fn named(call: &Call) -> String {
 fn readings(seen: &Seen<'_>) -> Vec<Reading> {
     let calls = &seen.effects().calls;
     let mut found: Vec<Reading> = Vec::new();
+    let (mut readers, mut asked) = (Readers::default(), HashSet::new());
     let mut open: Option<usize> = None;
     let mut read_only: Option<u16> = None;
     for (index, call) in calls.iter().enumerate() {
@@ -123,35 +127,57 @@ fn readings(seen: &Seen<'_>) -> Vec<Reading> {
         };
         if call.kind == CallKind::StaticCall
             && Some(call.caller) != calls.get(outer).map(|outer| outer.callee)
-            && let Some(reader) = reader(seen, index, outer)
-            && !opened(seen, outer, reader)
-            && !found.iter().any(|known| known.reader == reader)
-            && found.len() < 16
+            && found.len() < MOST_READERS
+            && let Some(reader) = readers.of(seen, index, outer)
+            && !asked.contains(&(outer, reader))
         {
+            asked.insert((outer, reader));
+            if opened(seen, outer, reader) || found.iter().any(|known| known.reader == reader) {
+                continue;
+            }
             found.push(Reading { open: outer, read: index, reader });
         }
     }
     found
 }
 
-/// For whom the frame at `index` reads: the outermost account below `open` that is neither the sender's nor the one whose
-/// call is open. It may be of the same module: a market that reads the pool beside it.
-fn reader(seen: &Seen<'_>, index: usize, open: usize) -> Option<Address> {
-    let calls = &seen.effects().calls;
-    let (mut at, mut reader) = (index, None);
-    while let Some(parent) = calls.get(at).and_then(|call| call.parent).and_then(|parent| usize::try_from(parent).ok())
-    {
-        if parent <= open || parent >= at {
-            break;
+/// For whom each frame reads, worked out from its parent's answer as frames are opened, so that a deep tree costs no more
+/// than a flat one.
+#[derive(Default)]
+struct Readers {
+    /// The open frame that the answers are below.
+    open: usize,
+    /// By frame, from `open` on.
+    below: Vec<Option<Address>>,
+}
+
+impl Readers {
+    /// For whom the frame at `index` reads: the outermost account below `open` that is neither the sender's nor the one whose
+    /// call is open. It may be of the same module: a market that reads the pool beside it.
+    fn of(&mut self, seen: &Seen<'_>, index: usize, open: usize) -> Option<Address> {
+        let calls = &seen.effects().calls;
+        if self.open != open {
+            *self = Self { open, below: Vec::new() };
         }
-        let account = calls.get(parent)?.callee;
-        let is_open = calls.get(open).is_some_and(|open| open.callee == account || open.code_address == account);
-        if !is_open && !seen.actors().contains(&account) {
-            reader = Some(account);
+        while self.below.len() <= index.saturating_sub(open) {
+            let at = open.saturating_add(self.below.len());
+            let reader = self.above(seen, at).or_else(|| {
+                let account = calls.get(at).filter(|_| at > open)?.callee;
+                let is_open =
+                    calls.get(open).is_some_and(|open| open.callee == account || open.code_address == account);
+                (!is_open && !seen.is_actor(account)).then_some(account)
+            });
+            self.below.push(reader);
         }
-        at = parent;
+        self.above(seen, index)
     }
-    reader
+
+    /// The answer of the frame above the one at `index`.
+    fn above(&self, seen: &Seen<'_>, index: usize) -> Option<Address> {
+        let parent = seen.effects().calls.get(index)?.parent.and_then(|parent| usize::try_from(parent).ok())?;
+        let inside = parent > self.open && parent < index;
+        self.below.get(parent.checked_sub(self.open).filter(|_| inside)?).copied().flatten()
+    }
 }
 
 /// Whether `account` itself opened the frame at `open`, or a frame above it: it knows what it is in the middle of.

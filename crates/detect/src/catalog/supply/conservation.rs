@@ -4,6 +4,8 @@
 //! storage no longer add up. Exact comparisons of whole words only, so that packed or scaled balances are never
 //! mistaken for broken ones; those are not seen here.
 
+use std::collections::HashSet;
+
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{Asset, Effects, Evidence, Harm, Level, Movement, Severity};
 
@@ -96,19 +98,25 @@ fn broken(seen: &Seen<'_>) -> Option<Broken> {
         let (_, back) = holders.at((token, movement.to));
         *back = back.saturating_add(movement.amount);
     }
+    // By how much a slot fell, modulo the range; with it the writes that ended beyond half of it.
+    let fell: HashSet<U256> = effects
+        .writes
+        .iter()
+        .filter(|write| write.old >= write.new)
+        .map(|write| write.old.wrapping_sub(write.new))
+        .collect();
+    let below_zero = effects.writes.iter().filter(|write| write.new >= WRAPPED && write.old < write.new);
+    let below_zero: HashSet<(Address, U256)> =
+        below_zero.map(|write| (write.address, write.old.wrapping_sub(write.new))).collect();
     let twice = to_self.into_iter().find_map(|own| counted_twice(effects, &holders, own));
     twice.or_else(|| {
         holders.rows.iter().find_map(|((token, holder), (out, back))| {
             let lost = out.checked_sub(*back).filter(|lost| !lost.is_zero() && !holder.is_zero())?;
-            let of_token = || effects.writes.iter().filter(|write| write.address == *token);
-            if of_token()
-                .any(|write| write.new >= WRAPPED && write.old < lost && write.old.wrapping_sub(lost) == write.new)
-            {
+            if below_zero.contains(&(*token, lost)) {
                 let how = "the holder's balance fell below zero and wrapped";
                 return Some(Broken { token: *token, holder: *holder, amount: lost, how });
             }
-            let paid = effects.writes.iter().any(|write| write.old.checked_sub(lost) == Some(write.new));
-            if lost >= BEYOND_ANY_SUPPLY && !paid {
+            if lost >= BEYOND_ANY_SUPPLY && !fell.contains(&lost) {
                 let how = "more than any supply left a holder and no balance fell by it";
                 return Some(Broken { token: *token, holder: *holder, amount: lost, how });
             }

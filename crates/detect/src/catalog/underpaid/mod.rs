@@ -72,7 +72,7 @@ fn came_and_went(seen: &Seen<'_>, flow: &Flow) -> Option<Found> {
         .effects()
         .movements
         .iter()
-        .any(|moved| moved.asset == shown.asset && seen.member(moved.to) && seen.actors().contains(&moved.from));
+        .any(|moved| moved.asset == shown.asset && seen.member(moved.to) && seen.is_actor(moved.from));
     let taker = seen.taker(flow, Seen::lost_of_holdings(flow)).filter(|taker| taker.account == sender)?;
     let evidence = vec![Evidence::new("came and left again", format!("{} of {}", shown.gross_in, shown.asset))];
     from_sender.then_some(("against collateral that left again", taker, evidence))

@@ -5,7 +5,7 @@
 //! event (ERC-5805 `DelegateVotesChanged`), or off a module that takes the borrowed token in, changes its books, and
 //! gives it back.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use alloy_primitives::{Address, B256, U256, b256};
 use cofferdam_types::{Asset, Evidence, Finding, Level, Severity};
@@ -30,6 +30,9 @@ const VOTED: [B256; 3] = [
     b256!("e2babfbac5889a709b63bb7f598b324e08bc5a4fb9ec647fb3cbc9ec07eb8712"),
     b256!("877856338e13f63d0c36822ff0ef736b80934cd90574a3a5bc9262c39d217c46"),
 ];
+
+/// Contracts that a governor asks in one transaction and that are looked at as tokens.
+const MOST_ASKED: usize = 16;
 
 /// Recognises borrowed votes.
 pub struct Votes;
@@ -73,10 +76,10 @@ fn voted(seen: &Seen<'_>) -> Option<(Address, &'static str)> {
         // Which token counts the governor knows; any that moved votes, or that the module asked, is looked at.
         let moved = logs.iter().find(|log| topic(log) == Some(VOTES_CHANGED)).map(|log| log.log.address);
         let asked = || {
-            let calls = &seen.effects().calls;
-            calls.iter().find_map(|call| {
-                let asks = seen.member(call.caller) && borrowed(seen, call.callee).is_some();
-                asks.then_some(call.callee)
+            let mut asked = HashSet::new();
+            seen.effects().calls.iter().filter(|call| seen.member(call.caller)).find_map(|call| {
+                let is_new = asked.len() < MOST_ASKED && asked.insert(call.callee);
+                (is_new && borrowed(seen, call.callee).is_some()).then_some(call.callee)
             })
         };
         return moved.or_else(asked).map(|token| (token, "a vote was cast"));
@@ -93,7 +96,7 @@ fn voted(seen: &Seen<'_>) -> Option<(Address, &'static str)> {
 fn borrowed(seen: &Seen<'_>, token: Address) -> Option<(Address, U256)> {
     let mut lenders: Vec<(Address, U256, U256)> = Vec::new();
     for moved in seen.effects().movements.iter().filter(|moved| moved.asset == Asset::Erc20(token)) {
-        let outsider = |account: Address| !account.is_zero() && !seen.actors().contains(&account);
+        let outsider = |account: Address| !account.is_zero() && !seen.is_actor(account);
         if outsider(moved.from) {
             if let Some((_, out, _)) = lenders.iter_mut().find(|(lender, _, _)| *lender == moved.from) {
                 *out = out.saturating_add(moved.amount);
