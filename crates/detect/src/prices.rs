@@ -106,6 +106,11 @@ pub struct Pool {
     pub excursion_bps: u64,
 }
 
+/// Whether any pool tells its reserves: cheap to ask before anything is read.
+pub(crate) fn tells_reserves(effects: &Effects) -> bool {
+    effects.logs.iter().any(|emitted| emitted.log.topics().first() == Some(&SYNC))
+}
+
 /// Prices before one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Prices {

@@ -11,7 +11,7 @@
 
 mod gainers;
 mod parties;
-pub(crate) mod shares;
+mod shares;
 
 use alloy_primitives::{Address, U256};
 use cofferdam_types::{Asset, Harm, HarmAccount, HarmLine, Signed};
@@ -22,8 +22,12 @@ use crate::{
     prices::Worth,
 };
 
-/// Lines of one account; more assets than this leave a module only in forged events.
-const MOST_LINES: usize = 64;
+/// Lines of one account, and gains and losses that are valued for each; more assets than this leave a module only in forged
+/// events.
+const MOST_LINES: usize = 16;
+
+/// Movements up to which shares are looked through: each look reads all of them.
+const MOST_MOVEMENTS: usize = 2_048;
 
 impl Seen<'_> {
     /// What left the module and what came back, counted; worked out when first asked.
@@ -45,8 +49,17 @@ impl Seen<'_> {
     /// The least and the most that `amount` of `asset` was worth in `unit` before the transaction. Shares that no pool
     /// prices are looked through: they are worth their part of what stands behind them.
     pub(crate) fn worth(&self, amount: U256, asset: Asset, unit: Asset) -> Option<Worth> {
-        self.prices().worth(amount, asset, unit, &|_| true).or_else(|| shares::worth(self, amount, asset, unit))
+        let priced = self.prices().worth(amount, asset, unit, &|_| true);
+        priced.or_else(|| looked_through(self, amount, asset, unit))
     }
+}
+
+/// A share at the worth of what stands behind it, unless there is too much to read.
+fn looked_through(seen: &Seen<'_>, amount: U256, share: Asset, unit: Asset) -> Option<Worth> {
+    if seen.effects().movements.len() > MOST_MOVEMENTS {
+        return None;
+    }
+    shares::worth(seen, amount, share, unit)
 }
 
 fn harm(line: &HarmLine) -> Option<Harm> {
@@ -96,8 +109,12 @@ fn returned(seen: &Seen<'_>, flows: &[Flow], loss: &Flow) -> Option<U256> {
     let pays = |gain: &&Flow| {
         !gain.net.gain().is_zero() && (seen.is_material(gain, gain.net.gain()) || gain.issued && !gain.burned.is_zero())
     };
-    for gain in flows.iter().filter(pays) {
+    for (place, gain) in flows.iter().filter(pays).enumerate() {
         any = true;
+        if place >= MOST_LINES {
+            valued = false;
+            break;
+        }
         match worth_of_gain(seen, gain, loss) {
             Some(worth) => came = came.saturating_add(worth),
             None => valued = false,
@@ -124,7 +141,7 @@ fn worth_of_gain(seen: &Seen<'_>, gain: &Flow, loss: &Flow) -> Option<U256> {
     }
     // A promise of the module's own is worth what stands behind it, whatever its own pools ask for it.
     if gain.asset.token().is_some_and(|token| seen.member(token)) {
-        return shares::worth(seen, gain.net.gain(), gain.asset, loss.asset).map(|worth| worth.most);
+        return looked_through(seen, gain.net.gain(), gain.asset, loss.asset).map(|worth| worth.most);
     }
     seen.worth(gain.net.gain(), gain.asset, loss.asset).map(|worth| worth.most)
 }
@@ -143,11 +160,9 @@ fn paid_for_burns(seen: &Seen<'_>, shares: &Flow, loss: &Flow) -> U256 {
 /// All that the party lost, in the asset of `loss`; a loss of unknown worth counts for nothing.
 fn all_losses(seen: &Seen<'_>, flows: &[Flow], loss: &Flow) -> U256 {
     let mut all = U256::ZERO;
-    for flow in flows {
+    let losses = flows.iter().filter(|flow| !Seen::lost_of_holdings(flow).is_zero());
+    for flow in losses.take(MOST_LINES) {
         let left = Seen::lost_of_holdings(flow);
-        if left.is_zero() {
-            continue;
-        }
         let worth = if flow.asset == loss.asset {
             left
         } else {

@@ -12,7 +12,7 @@ use crate::{Seen, amounts::part_of, prices::Worth, seen::PLAIN_SLOTS};
 const MOST_ASSETS: usize = 16;
 
 /// What `amount` of the share token `asset` was worth in `unit`.
-pub(crate) fn worth(seen: &Seen<'_>, amount: U256, asset: Asset, unit: Asset) -> Option<Worth> {
+pub(super) fn worth(seen: &Seen<'_>, amount: U256, asset: Asset, unit: Asset) -> Option<Worth> {
     let Asset::Erc20(token) = asset else { return None };
     if !seen.is_made_or_destroyed(token) {
         return None;

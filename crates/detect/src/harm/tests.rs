@@ -132,3 +132,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn thousands_of_forged_assets_are_counted_in_bounded_time() {
+    let moves: Vec<Value> = (0..4_000)
+        .map(|number| json!([format!("@token{number}"), "@vault", "@thief", "5000"]))
+        .chain((0..4_000).map(|number| json!([format!("@other{number}"), "@thief", "@vault", "7000"])))
+        .collect();
+    let told = last(case(&["@vault"], &json!(moves), &json!([]), &json!([]))).unwrap();
+    assert!(told.lines.len() <= 16 && told.gainers.len() <= 16);
+}

@@ -26,6 +26,9 @@ const ORDINARY: [Selector; 4] = [
 /// Where signatures are checked: the holder may have signed.
 const RECOVER: Address = address!("0000000000000000000000000000000000000001");
 
+/// Logs that are looked at; more is an attempt to make us slow.
+const MOST_LOGS: usize = 2_048;
+
 /// The least share of the holder's balance, in basis points.
 const LEAST_BPS: u64 = 1_000;
 
@@ -33,7 +36,7 @@ const LEAST_BPS: u64 = 1_000;
 pub(super) fn seized(seen: &Seen<'_>, history: &History) -> Option<Said> {
     let effects = seen.effects();
     let sender = seen.execution.transaction.from;
-    let found = effects.logs.iter().find_map(|emitted| {
+    let found = effects.logs.iter().take(MOST_LOGS).find_map(|emitted| {
         let [topic, owner, to] = emitted.log.topics() else { return None };
         let (owner, to, token) = (Address::from_word(*owner), Address::from_word(*to), emitted.log.address);
         if *topic != TRANSFER || owner.is_zero() || owner == to || !seen.member(token) {

@@ -68,7 +68,7 @@ fn said(seen: &Seen<'_>, debt: &Flow, collateral: &Flow, lost: U256, gained: U25
              of it",
             seen.module.id, debt.asset
         ),
-        harm: vec![seen.harm_of(debt, amount)],
+        harm: seen.harm_in(debt.asset),
         evidence: vec![
             Evidence::new("debt", format!("{amount} of {}", debt.asset)),
             Evidence::new("collateral", format!("{} of {}", collateral.net.gain(), collateral.asset)),

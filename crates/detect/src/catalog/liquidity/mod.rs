@@ -91,7 +91,7 @@ fn taken(seen: &Seen<'_>, history: &History, leaving: &[Departure]) -> Option<Fi
             departure.pool,
             percent(departure.bps)
         ),
-        harm: vec![seen.harm_of(given.flow, given.lost)],
+        harm: seen.harm_in(given.flow.asset),
         evidence,
     };
     Some(seen.finding(&INFO, b"", said))

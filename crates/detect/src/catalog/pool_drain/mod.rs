@@ -15,6 +15,7 @@ use crate::{
     Detector, DetectorInfo, History, Pool, Seen,
     amounts::share_bps,
     bargain::DEAD,
+    prices::tells_reserves,
     seen::{Said, percent},
 };
 
@@ -39,7 +40,9 @@ impl Detector for PoolDrain {
     }
 
     fn inspect(&self, seen: &Seen<'_>, _: &History) -> Vec<Finding> {
-        // Most transactions use no pool at all: the module's own flows say so at once.
+        if !tells_reserves(seen.effects()) {
+            return Vec::new();
+        }
         let concerns = |pool: &&Pool| {
             let (first, second) = pool.tokens();
             let issued = |asset: Asset| asset.token().is_some_and(|token| seen.member(token));

@@ -104,7 +104,7 @@ fn said(seen: &Seen<'_>, quote: &Quote, wrong: &Wrong, given: &Given<'_>) -> Sai
             "feed {} {how}, and {} of {} ({part}) left module {} by it",
             quote.feed, given.lost, given.flow.asset, seen.module.id
         ),
-        harm: vec![seen.harm_of(given.flow, given.lost)],
+        harm: seen.harm_in(given.flow.asset),
         evidence,
     }
 }
