@@ -75,6 +75,11 @@ contract HeldStablePool is ERC20 {
         emit TokenExchange(msg.sender, 1 - bought, paid, bought, out);
     }
 
+    /// @notice What would be given for `amount` of coin `sold`.
+    function quote(uint256 sold, uint256 amount) external view returns (uint256) {
+        return _held(1 - sold) - _other(_held(sold) + amount, _invariant(_held(0), _held(1))) - 1;
+    }
+
     /// @notice What a share is worth in the invariant, times 1e18.
     function virtualPrice() external view returns (uint256) {
         return _invariant(_held(0), _held(1)) * 1e18 / totalSupply();

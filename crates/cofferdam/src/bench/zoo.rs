@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_simnet::zoo::{ENTRIES, Entry, Family, HELD_OUT, Mutator, Nature, Protocol, Recording};
+use cofferdam_simnet::zoo::{
+    ENTRIES, Entry, Family, HELD_OUT_ATTACKS, HELD_OUT_FLOWS, Mutator, Nature, Protocol, Recording,
+};
 use cofferdam_types::primitives::U256;
 use cofferdam_types::{Level, Verdict, Window};
 use serde::Serialize;
@@ -46,12 +48,13 @@ pub enum Part {
 }
 
 impl Part {
-    /// Its entries.
-    pub const fn entries(self) -> &'static [Entry] {
-        match self {
-            Self::Known => ENTRIES,
-            Self::HeldOut => HELD_OUT,
-        }
+    /// Its entries, attacks first.
+    pub fn entries(self) -> impl Iterator<Item = &'static Entry> {
+        let (first, then): (&[Entry], &[Entry]) = match self {
+            Self::Known => (ENTRIES, &[]),
+            Self::HeldOut => (HELD_OUT_ATTACKS, HELD_OUT_FLOWS),
+        };
+        first.iter().chain(then)
     }
 
     fn mutators(self) -> &'static [Mutator] {
@@ -247,7 +250,7 @@ pub fn run(part: Part, learnt: bool, only: &str, progress: &mut dyn FnMut(&str))
         look_alikes: Vec::new(),
         history: Said::default(),
     };
-    for entry in part.entries().iter().filter(|entry| entry.name.contains(only)) {
+    for entry in part.entries().filter(|entry| entry.name.contains(only)) {
         match entry.nature {
             Nature::Attack(family) => attack(entry, family, (part, learnt), &mut measured)?,
             Nature::Honest => look_alike(entry, learnt, &mut measured)?,

@@ -35,7 +35,7 @@ mod vault;
 
 pub use catalog::ENTRIES;
 pub use entry::{Entry, Family, Nature, Protocol, Recording};
-pub use held_out::HELD_OUT;
+pub use held_out::{HELD_OUT_ATTACKS, HELD_OUT_FLOWS};
 pub use mutator::Mutator;
 pub use source::PlayedState;
 pub use stage::{Part, Played, PlayedBlock, Sent};

@@ -53,7 +53,7 @@ pub(super) fn run(part: Part, learnt: bool, only: &str, json: bool) -> Result<An
 /// # Errors
 /// [`Failure::Input`] when no entry has `only` in its name, or the folder cannot be written.
 pub(super) fn write(part: Part, only: &str, folder: &Path, json: bool) -> Result<Answer, Failure> {
-    let entries = part.entries().iter().filter(|entry| entry.name.contains(only));
+    let entries = part.entries().filter(|entry| entry.name.contains(only));
     let written = export::write(entries, folder).map_err(Failure::input)?;
     if written == 0 {
         return Err(Failure::input(format!("--only {only}: no entry of the zoo has this in its name")));

@@ -1,7 +1,7 @@
 //! What is signed, or seems to be.
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_sol_types::{SolConstructor, SolValue};
+use alloy_sol_types::{SolCall, SolConstructor, SolValue};
 
 use super::super::amount::{milli, whole};
 use super::super::contracts::ZooFlawedToken;
@@ -151,57 +151,91 @@ pub(super) fn no_permit_at_all(stage: &mut Stage) -> Scene {
     .among(&traffic)
 }
 
+/// A desk that settles signed orders of eight users, who allowed it their tokens; a solver brings them every day.
+struct Settled {
+    plaza: Plaza,
+    asset: Address,
+    desk: Address,
+    solver: Address,
+    users: Vec<Signer>,
+}
+
+impl Settled {
+    fn lived(stage: &mut Stage) -> Self {
+        let plaza = Plaza::new(stage);
+        let (asset, _) = plaza.listed(stage, "ASSET", 200_000);
+        let solver = plaza.town.citizen(11);
+        let arguments = HeldSettlement::constructorCall { solvers: vec![solver] };
+        let desk = stage.deploy(plaza.town.deployer, &HeldSettlement::BYTECODE, arguments.abi_encode());
+        let users: Vec<Signer> =
+            (0..8).map(|index| Signer::new(stage, &format!("user {index}"), plaza.town.deployer)).collect();
+        for user in &users {
+            for token in [asset, plaza.weth] {
+                let give = ZooFlawedToken::transferCall { to: user.address(), amount: whole(4_000) };
+                stage.call(plaza.town.deployer, token, &give);
+                let approve = ZooFlawedToken::approveCall { spender: desk, amount: U256::MAX };
+                stage.call(user.address(), token, &approve);
+            }
+        }
+        // What the desk keeps of roundings and surplus.
+        let surplus = ZooFlawedToken::transferCall { to: desk, amount: whole(50) };
+        stage.call(plaza.town.deployer, plaza.weth, &surplus);
+        let settled = Self { plaza, asset, desk, solver, users };
+        stage.begin();
+        for day in 0..DAYS {
+            let nonce = day.saturating_mul(2);
+            let (amount, mut trades) = (whole(20), Vec::new());
+            for (user, other) in settled.users.iter().zip(settled.users.iter().skip(1)).take(2) {
+                trades.push(settled.trade(user, true, (amount, amount), nonce));
+                trades.push(settled.trade(other, false, (amount, amount), nonce.saturating_add(1)));
+            }
+            let settle = HeldSettlement::settleCall { trades, targets: Vec::new(), data: Vec::new() };
+            stage.call(solver, desk, &settle);
+            stage.wait(DAY);
+        }
+        settled
+    }
+
+    /// What `user` signed: to sell the asset, or to buy it.
+    fn trade(&self, user: &Signer, sale: bool, (sells, buys): (U256, U256), nonce: u64) -> HeldSettlement::Trade {
+        let (asset, weth) = (self.asset, self.plaza.weth);
+        let (sell, buy) = if sale { (asset, weth) } else { (weth, asset) };
+        let (account, nonce) = (user.address(), U256::from(nonce));
+        let shown = (self.desk, account, sell, buy, sells, buys, nonce);
+        let (v, r, s) = user.sign(keccak256(shown.abi_encode_params()));
+        HeldSettlement::Trade { user: account, sell, buy, sells, buys, nonce, v, r, s }
+    }
+}
+
 /// A solver settles the signed orders of eight at once, with help of a pair: pulls from all of them, and pays them.
 pub(super) fn honest_settlement(stage: &mut Stage) -> Scene {
-    let plaza = Plaza::new(stage);
-    let (asset, _) = plaza.listed(stage, "ASSET", 200_000);
-    let solver = plaza.town.citizen(11);
-    let arguments = HeldSettlement::constructorCall { solvers: vec![solver] };
-    let desk = stage.deploy(plaza.town.deployer, &HeldSettlement::BYTECODE, arguments.abi_encode());
-    let users: Vec<Signer> =
-        (0..8).map(|index| Signer::new(stage, &format!("user {index}"), plaza.town.deployer)).collect();
-    for user in &users {
-        for token in [asset, plaza.weth] {
-            stage.call(
-                plaza.town.deployer,
-                token,
-                &ZooFlawedToken::transferCall { to: user.address(), amount: whole(4_000) },
-            );
-            let approve = ZooFlawedToken::approveCall { spender: desk, amount: U256::MAX };
-            stage.call(user.address(), token, &approve);
-        }
-    }
-    // What the desk keeps of roundings and surplus.
-    stage.call(plaza.town.deployer, plaza.weth, &ZooFlawedToken::transferCall { to: desk, amount: whole(50) });
-    let weth = plaza.weth;
-    let trade = move |user: &Signer, sell: Address, buy: Address, sells: U256, buys: U256, nonce: u64| {
-        let nonce = U256::from(nonce);
-        let (v, r, s) = user.sign(keccak256((desk, user.address(), sell, buy, sells, buys, nonce).abi_encode_params()));
-        HeldSettlement::Trade { user: user.address(), sell, buy, sells, buys, nonce, v, r, s }
-    };
-    stage.begin();
-    for day in 0..DAYS {
-        let mut trades = Vec::new();
-        for (user, other) in users.iter().zip(users.iter().skip(1)).take(2) {
-            trades.push(trade(user, asset, weth, whole(20), whole(20), day.saturating_mul(2)));
-            trades.push(trade(other, weth, asset, whole(20), whole(20), day.saturating_mul(2).saturating_add(1)));
-        }
-        let settle = HeldSettlement::settleCall { trades, targets: Vec::new(), data: Vec::new() };
-        stage.call(solver, desk, &settle);
-        stage.wait(DAY);
-    }
+    let settled = Settled::lived(stage);
+    let desk = settled.desk;
     Scene::new(&[desk], move |_| {
-        let sells = |user: &Signer| trade(user, asset, weth, whole(2_500), whole(2_200), 1_000);
-        let trades: Vec<HeldSettlement::Trade> = users.iter().map(sells).collect();
+        let (asset, plaza) = (settled.asset, &settled.plaza);
+        let sells = |user: &Signer| settled.trade(user, true, (whole(2_500), whole(2_200)), 1_000);
+        let trades = settled.users.iter().map(sells).collect();
         let approve = ZooFlawedToken::approveCall { spender: plaza.router, amount: U256::MAX };
-        let swap = plaza.trade(&[asset, weth], whole(20_000), desk);
-        let (targets, data) = (
-            vec![asset, plaza.router],
-            vec![
-                alloy_sol_types::SolCall::abi_encode(&approve).into(),
-                alloy_sol_types::SolCall::abi_encode(&swap).into(),
-            ],
-        );
-        vec![Step::by(solver, desk, &HeldSettlement::settleCall { trades, targets, data })]
+        let swap = plaza.trade(&[asset, plaza.weth], whole(20_000), desk);
+        let (targets, data) = (vec![asset, plaza.router], vec![approve.abi_encode().into(), swap.abi_encode().into()]);
+        vec![Step::by(settled.solver, desk, &HeldSettlement::settleCall { trades, targets, data })]
     })
+}
+
+/// A solver's key is stolen: a settlement of no orders at all takes from six users what they allowed the desk.
+pub(super) fn settled_without_orders(stage: &mut Stage) -> Scene {
+    let settled = Settled::lived(stage);
+    let desk = settled.desk;
+    let victims: Vec<Address> = settled.users.iter().map(Signer::address).take(6).collect();
+    let losses = victims.iter().map(|victim| Probe::token(*victim, settled.asset)).collect();
+    Scene::new(&[desk], move |role| {
+        let take = |from: &Address| {
+            let call = ZooFlawedToken::transferFromCall { from: *from, to: role.thief, amount: whole(3_500) };
+            call.abi_encode().into()
+        };
+        let data = victims.iter().map(take).collect();
+        let targets = vec![settled.asset; victims.len()];
+        vec![Step::by(settled.solver, desk, &HeldSettlement::settleCall { trades: Vec::new(), targets, data })]
+    })
+    .losing(losses)
 }

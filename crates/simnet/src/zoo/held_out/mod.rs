@@ -5,22 +5,25 @@
 //! from measures nothing any more.
 
 mod attack;
+mod attacks;
 mod contracts;
 mod crossing;
 mod days;
 mod desk;
 mod doors;
 mod farms;
-mod list;
+mod flows;
 mod loans;
 mod nfts;
 mod offices;
 mod plaza;
 mod power;
+mod records;
 mod sums;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod trade;
 
-pub use list::HELD_OUT;
+pub use attacks::HELD_OUT_ATTACKS;
+pub use flows::HELD_OUT_FLOWS;

@@ -14,18 +14,19 @@ use super::contracts::{HeldPair, HeldRouter, HeldStablePool};
 use super::plaza::{Plaza, shares};
 
 /// A pool of two coins of 100,000 each that counts in whole coins where it is asked for exact amounts.
-struct Stable {
-    plaza: Plaza,
-    coins: [Address; 2],
-    pool: Address,
-    traffic: Vec<Send>,
+pub(super) struct Stable {
+    pub(super) plaza: Plaza,
+    pub(super) coins: [Address; 2],
+    pub(super) pool: Address,
+    pub(super) traffic: Vec<Send>,
 }
 
 impl Stable {
-    fn new(stage: &mut Stage) -> Self {
+    pub(super) fn new(stage: &mut Stage) -> Self {
         let plaza = Plaza::new(stage);
-        let coins = ["ONE", "TWO"].map(|symbol| plaza.town.token(stage, symbol));
-        let arguments = HeldStablePool::constructorCall { first: coins[0], second: coins[1], unit: whole(1) };
+        let [first, second] = ["ONE", "TWO"].map(|symbol| plaza.town.token(stage, symbol));
+        let coins = [first, second];
+        let arguments = HeldStablePool::constructorCall { first, second, unit: whole(1) };
         let pool = stage.deploy(plaza.town.deployer, &HeldStablePool::BYTECODE, arguments.abi_encode());
         for coin in coins {
             plaza.town.approve(stage, coin, pool);
