@@ -582,7 +582,7 @@ mod tests {
                 EmittedLog { call, log: Log::new_unchecked(address, topics, vec![1; length].into()) }
             }).collect();
             effects.code_changes = gone.into_iter().map(|address| {
-                CodeChange { address, old: B256::repeat_byte(1), new: alloy_primitives::KECCAK256_EMPTY, creator: None }
+                CodeChange { address, old: B256::repeat_byte(1), new: alloy_primitives::KECCAK256_EMPTY, creator: None, shape: None }
             }).collect();
             let mut detection = detection();
             let first = detection.judge(&execution);

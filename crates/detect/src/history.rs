@@ -47,6 +47,10 @@ pub enum Suspect {
     Account(Address),
     /// Keccak of code that it ran.
     Code(B256),
+    /// The same without constants and metadata.
+    Shape(B256),
+    /// The calls that it made into a module, in their order.
+    Pattern(B256),
 }
 
 /// Who got something: an account, or all accounts that use one shape of contract.
@@ -75,6 +79,14 @@ pub struct Receipt {
     pub counted: bool,
     /// Whether a finding counted all earlier ones that were not counted.
     pub claims: bool,
+}
+
+/// A contract that a sender made himself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Made {
+    code: B256,
+    shape: Option<B256>,
+    by: Address,
 }
 
 /// What went between a module and an outsider in one transaction, in basis points of holdings.
@@ -113,7 +125,7 @@ pub struct History {
     /// What accounts that were never seen before got for nothing, per module.
     newcomers: Recent<u32, Receipt>,
     /// Code of contracts that senders made themselves.
-    shapes: Recent<Address, B256>,
+    shapes: Recent<Address, Made>,
     /// What went between each module and outsiders whom it paid for nothing.
     dealings: Recent<(u32, Address), Dealing>,
     /// What modules read outside of themselves.
@@ -308,7 +320,15 @@ impl History {
 
     /// The code of `contract`, if a sender made it himself within a week before `now`.
     pub fn shape_of(&self, contract: Address, now: u64) -> Option<B256> {
-        self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX).next_back().copied()
+        let made = self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX);
+        made.map(|made| made.code).next_back()
+    }
+
+    /// By what `contract` is known again, if a sender made it himself within a week before `now`: its code, its shape, and
+    /// who that was.
+    pub(crate) fn made(&self, contract: Address, now: u64) -> Option<(B256, Option<B256>, Address)> {
+        let made = self.shapes.within(contract, now.saturating_sub(WEEK_SECONDS), u64::MAX).next_back()?;
+        Some((made.code, made.shape, made.by))
     }
 
     /// Whether `habit` was first seen at least a week before `now`.
@@ -439,10 +459,10 @@ impl History {
         }
     }
 
-    /// Notes in the open block that the sender himself made `contract` with this code.
-    pub fn add_shape(&mut self, contract: Address, code: B256) {
+    /// Notes in the open block that the sender `by` himself made `contract` with this code.
+    pub fn add_shape(&mut self, contract: Address, code: B256, shape: Option<B256>, by: Address) {
         let Some(open) = self.blocks.back_mut() else { return };
-        if self.shapes.note(contract, open.timestamp, code) {
+        if self.shapes.note(contract, open.timestamp, Made { code, shape, by }) {
             open.shapes.push(contract);
         }
     }

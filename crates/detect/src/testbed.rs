@@ -112,6 +112,10 @@ struct CallDraft {
     value: U256,
     #[serde(default)]
     failed: bool,
+    /// What tells the code of a created contract from others; all are alike by default.
+    code: Option<u8>,
+    /// Its shape.
+    shape: Option<u8>,
     /// What a static call answers, a word each.
     #[serde(default)]
     returns: Vec<U256>,
@@ -331,6 +335,7 @@ impl TransactionDraft {
             old: B256::repeat_byte(1),
             new: KECCAK256_EMPTY,
             creator: None,
+            shape: None,
         }));
         let answer = |word: &Option<U256>| match word {
             Some(word) => ViewResult::Returned(word.to_be_bytes::<32>().into()),
@@ -390,8 +395,9 @@ impl CallDraft {
                 effects.code_changes.push(CodeChange {
                     address: callee,
                     old: KECCAK256_EMPTY,
-                    new: B256::repeat_byte(1),
+                    new: B256::repeat_byte(self.code.unwrap_or(1)),
                     creator: Some(caller),
+                    shape: self.shape.map(B256::repeat_byte),
                 });
             }
             for draft in &self.logs {

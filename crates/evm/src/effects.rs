@@ -9,6 +9,7 @@ use revm::state::EvmState;
 
 use crate::machine::Run;
 use crate::record::Recorder;
+use crate::shape;
 use crate::tokens;
 
 /// The effects of a run; its state changes are left in place for whoever commits them.
@@ -73,7 +74,13 @@ fn state_changes(changes: &EvmState, effects: &mut Effects) {
         if account.is_selfdestructed() {
             let old = account.original_info().code_hash;
             if old != KECCAK_EMPTY {
-                effects.code_changes.push(CodeChange { address: *address, old, new: KECCAK_EMPTY, creator: None });
+                effects.code_changes.push(CodeChange {
+                    address: *address,
+                    old,
+                    new: KECCAK_EMPTY,
+                    creator: None,
+                    shape: None,
+                });
             }
             continue;
         }
@@ -94,7 +101,9 @@ fn state_changes(changes: &EvmState, effects: &mut Effects) {
                 call.callee == *address && matches!(call.kind, CallKind::Create | CallKind::Create2)
             };
             let creator = effects.calls.iter().find(opened).map(|call| call.caller);
-            effects.code_changes.push(CodeChange { address: *address, old, new, creator });
+            let code = account.info.code.as_ref().filter(|_| account.is_created());
+            let shape = code.and_then(|code| shape::shape_of(code.original_byte_slice()));
+            effects.code_changes.push(CodeChange { address: *address, old, new, creator, shape });
         }
     }
 }

@@ -20,6 +20,7 @@ mod machine;
 mod queued;
 mod record;
 mod rules;
+mod shape;
 mod state;
 mod tokens;
 mod trial;

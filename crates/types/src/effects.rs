@@ -159,6 +159,10 @@ pub struct CodeChange {
     pub new: B256,
     /// The created code calls itself into being by this account; `None` for destruction and delegation.
     pub creator: Option<Address>,
+    /// Keccak of the created code without its constants and metadata; `None` where it is too short to be told from others,
+    /// and where nothing was created.
+    #[serde(default)]
+    pub shape: Option<B256>,
 }
 
 /// Something that can be owned in amounts.

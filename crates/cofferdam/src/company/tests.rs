@@ -53,7 +53,7 @@ fn paying(mut execution: Execution, from: Address, to: Address) -> Execution {
 fn creating(mut execution: Execution, contract: Address) -> Execution {
     let creator = Some(execution.transaction.from);
     let (old, new) = (cofferdam_types::primitives::KECCAK256_EMPTY, B256::repeat_byte(1));
-    execution.effects.code_changes.push(CodeChange { address: contract, old, new, creator });
+    execution.effects.code_changes.push(CodeChange { address: contract, old, new, creator, shape: None });
     execution
 }
 

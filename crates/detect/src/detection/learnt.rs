@@ -130,7 +130,7 @@ pub(super) fn shapes(execution: &Execution, history: &mut History) {
     let sender = execution.transaction.from;
     for change in execution.effects.code_changes.iter().filter(|change| change.creator == Some(sender)) {
         if change.new != KECCAK256_EMPTY {
-            history.add_shape(change.address, change.new);
+            history.add_shape(change.address, change.new, change.shape, sender);
         }
     }
 }
