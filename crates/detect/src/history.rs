@@ -36,6 +36,8 @@ pub enum Habit {
     Spender(Address),
     /// This account's transactions pay others out of the module, for nothing in return.
     Payer(Address),
+    /// The module holds this asset and deals in it.
+    Holds(Asset),
     /// Anything at all was seen of the module.
     Observed,
 }

@@ -198,6 +198,9 @@ fn habits(seen: &Seen<'_>) -> Vec<Habit> {
         habits.extend([Habit::Spender(spender), Habit::Spender(Address::ZERO)]);
     }
     habits.extend(seen.reentries().iter().map(Reentry::habit));
+    let held =
+        seen.flows.iter().filter(|flow| flow.held.is_some_and(|held| !held.is_zero()) && seen.deals_in(flow.asset));
+    habits.extend(held.map(|flow| Habit::Holds(flow.asset)).take(MOST_RECEIVERS));
     for change in seen.changes() {
         if change.kind == authority_change::Kind::Variable {
             habits.push(Habit::ActorSlot(change.contract, change.slot.unwrap_or_default()));

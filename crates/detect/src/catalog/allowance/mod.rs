@@ -247,23 +247,27 @@ fn given(seen: &Seen<'_>, history: &History) -> Option<Said> {
         !known && seen.is_actor(*spender) || is_for_later(seen, history, *spender, *amount, known)
     })?;
     let asset = Asset::Erc20(token);
-    let held = effects.checks.iter().find(|check| check.account == owner && check.asset == asset)?;
-    let at_risk = held.after.or(held.before).unwrap_or_default().min(amount);
-    if at_risk.is_zero() || !seen.deals_in(asset) {
+    // To allow moves nothing, so nobody looked at the balance unless people named the token: what was held before tells.
+    let checked = effects.checks.iter().find(|check| check.account == owner && check.asset == asset);
+    let held = checked.and_then(|check| check.after.or(check.before));
+    let holds = held.map_or_else(|| history.has_seen(seen.index, Habit::Holds(asset)), |held| !held.is_zero());
+    if !holds || !seen.deals_in(asset) {
         return None;
     }
+    let at_risk = held.map(|held| held.min(amount));
+    let harm = at_risk.map(|amount| Harm { asset, account: owner, amount, at_risk: true });
     let who = if seen.is_actor(spender) { "an account of the sender" } else { "whom it never dealt with" };
     Some(Said {
         level: Level::Alert,
         severity: Severity::Critical,
         summary: format!("module {} allowed {spender}, {who}, to spend {amount} of {asset}", seen.module.id),
-        harm: vec![Harm { asset, account: owner, amount: at_risk, at_risk: true }],
+        harm: harm.into_iter().collect(),
         evidence: vec![
             Evidence::new("token", token),
             Evidence::new("owner", owner),
             Evidence::new("spender", spender),
             Evidence::new("allowed", amount),
-            Evidence::new("held", held.after.map_or_else(|| "unknown".to_owned(), |held| held.to_string())),
+            Evidence::new("held", held.map_or_else(|| "unknown".to_owned(), |held| held.to_string())),
             Evidence::new("sender", sender),
         ],
     })

@@ -92,3 +92,33 @@ fn allowing_the_sender_to_spend_what_the_module_holds_is_an_alert() {
     assert_eq!(level(ID, approve("@exchange", json!("900"))), None, "a third party that does not act here");
     assert_eq!(level(ID, approve("@thief", json!("0"))), None, "there is nothing to spend");
 }
+
+#[test]
+fn an_allowance_for_later_is_told_where_the_module_was_watched_and_holds_the_token() {
+    let bridge = |after_seconds: u64, spender_called: bool, moves: Value, checks: Value| {
+        let unbounded = "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+        let approval = json!({
+            "event": "Approval(address,address,uint256)", "topics": ["@bridge", "@later"], "data": [unbounded],
+        });
+        let mut calls = vec![json!({ "to": "@coin", "function": "approve(address,uint256)", "logs": [approval] })];
+        if spender_called {
+            calls.push(json!({ "to": "@later", "function": "swap()" }));
+        }
+        json!({
+            "modules": [{ "id": "bridge", "contracts": ["@bridge"] }],
+            "transactions": [
+                { "from": "@user",
+                  "call": { "to": "@bridge", "function": "lock()", "calls": [{ "to": "@coin", "function": "move()" }] },
+                  "moves": moves, "checks": checks },
+                { "from": "@stranger", "after_seconds": after_seconds,
+                  "call": { "to": "@bridge", "function": "execute()", "calls": calls } },
+            ],
+        })
+    };
+    let lock = || json!([["@coin", "@user", "@bridge", "1000"]]);
+    let held = || json!([["@bridge", "@coin", "900000", "901000"]]);
+    assert_eq!(level(ID, bridge(90_000, false, lock(), held())), Some(Level::Alert));
+    assert_eq!(level(ID, bridge(90_000, true, lock(), held())), None, "used at once, as routers are");
+    assert_eq!(level(ID, bridge(600, false, lock(), held())), None, "in the first day everything is new");
+    assert_eq!(level(ID, bridge(90_000, false, json!([]), json!([]))), None, "never seen to hold any");
+}
