@@ -14,6 +14,7 @@
 //! **Invariant:** results go to standard output and everything else to standard error; no other crate reads the
 //! environment, the system's clock or a secret's file name from the configuration.
 
+mod alerts_in;
 pub mod backtest;
 pub mod bench;
 mod cases;

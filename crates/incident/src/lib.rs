@@ -17,6 +17,7 @@
 mod append;
 mod canonical;
 mod export;
+mod forta;
 mod group;
 mod index;
 mod inspect;
@@ -32,15 +33,20 @@ mod query;
 mod regroup;
 mod reserve;
 mod session;
+mod signature;
 mod sql;
 mod store;
 mod upgrade;
 mod verify;
 
+pub use forta::{
+    FortaAlert, FortaBlock, FortaChain, FortaFinding, FortaLabel, FortaSource, FortaTransaction, forta_findings,
+};
 pub use inspect::OpenError;
 pub use lifecycle::is_legal;
 pub use options::Options;
-pub use outbox::{DeliveryOptions, Outbox, OutboxError, Receiver, Secret, SecretError};
+pub use outbox::{DeliveryOptions, Outbox, OutboxError, Receiver, Secret, SecretError, Shape};
 pub use query::{Action, DeadLetter, Entry, JoinedFinding, Loss, StageLine, Summary, Timeline};
+pub use signature::{Scheme, Verifier};
 pub use store::{ChangeError, Store};
 pub use verify::{Verified, VerifyError, verify, verify_bundle};

@@ -37,6 +37,12 @@ pub(crate) fn timestamp(at: UnixMillis) -> String {
     format!("{}T{hour:02}:{minute:02}:{second:02}.{:03}Z", date(at), at.0 % 1_000)
 }
 
+/// The same with whole seconds, `2026-11-23T04:05:06Z`.
+pub(crate) fn timestamp_seconds(at: UnixMillis) -> String {
+    let text = timestamp(at);
+    format!("{}Z", text.split('.').next().unwrap_or(&text))
+}
+
 /// Year, month and day of the `days`-th day after 1970-01-01 in the Gregorian calendar.
 ///
 /// Method: Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`: years start in March, so

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cofferdam_incident::{DeliveryOptions, Outbox, OutboxError, Receiver, Secret, Store};
+use cofferdam_incident::{DeliveryOptions, Outbox, OutboxError, Receiver, Secret, Shape, Store};
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{Clock as _, Event, IncidentState, Level, OperatorAlert, PlanId};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -72,7 +72,7 @@ impl Hook {
             }
         });
         let secret = Secret::parse(&format!("whsec_{KEY}")).unwrap();
-        Self { receiver: Receiver { name: name.into(), url, secret }, arrivals }
+        Self { receiver: Receiver { name: name.into(), url, secret, shape: Shape::Own }, arrivals }
     }
 
     /// Takes arrivals up to the one that `last` likes.
@@ -315,8 +315,31 @@ async fn a_dead_receiver_delays_nobody_and_is_reported_once_when_it_is_late() {
 fn a_receiver_that_the_record_does_not_know_is_refused() {
     let desk = Desk::new();
     let secret = Secret::parse(&format!("whsec_{KEY}")).unwrap();
-    let receiver = Receiver { name: "third".into(), url: "https://localhost/".parse().unwrap(), secret };
+    let receiver =
+        Receiver { name: "third".into(), url: "https://localhost/".parse().unwrap(), secret, shape: Shape::Own };
     let outbox = Outbox::new(Arc::clone(&desk.store), vec![receiver], DeliveryOptions::default());
     assert!(matches!(outbox.err(), Some(OutboxError::UnknownReceiver(name)) if name == "third"));
     assert_eq!(desk.clock.now(), support::START);
+}
+
+#[tokio::test]
+async fn a_receiver_that_reads_forta_gets_findings_only_with_every_required_field() {
+    let desk = Desk::new();
+    let mut hook = Hook::start("first", |_| Some(200)).await;
+    let receiver = Receiver { shape: Shape::Forta, ..hook.receiver.clone() };
+    let working = Working::start(&desk.store, vec![receiver]);
+    desk.put(operator("nothing that Forta has a word for"));
+    desk.put(alert(1));
+    desk.put(alert(2));
+    let arrivals = hook.until(|arrival| arrival.json()["source"]["transactions"][0]["hash"] == tx(2).to_string()).await;
+    working.stop().await;
+    assert_eq!(arrivals.len(), 2);
+    let first = arrivals.first().unwrap().json();
+    for field in ["name", "description", "alertId", "protocol", "uniqueKey", "timestamp"] {
+        assert!(!first[field].as_str().unwrap().is_empty(), "{field} in {first}");
+    }
+    let score: f64 = first["metadata"]["anomaly_score"].as_str().unwrap().parse().unwrap();
+    assert!(score > 0.0 && score <= 1.0);
+    assert_eq!(first["source"]["chains"][0]["chainId"], 1);
+    assert!(first["type"] == 1 && first["severity"] == 4);
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use cofferdam_incident::{ChangeError, Store, Summary, Timeline, Verified, verify};
+use cofferdam_incident::{ChangeError, Store, Summary, Timeline, Verified, forta_findings, verify};
 use cofferdam_types::primitives::B256;
 use cofferdam_types::{IncidentId, IncidentState, ModuleId};
 use comfy_table::{Table, presets};
@@ -45,12 +45,15 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
-    /// Writes a bundle, JSON lines that `verify` can check anywhere, to standard output.
+    /// Writes JSON lines to standard output: a bundle that `verify` can check anywhere, or findings for other tools.
     Export {
         /// The record.
         database: PathBuf,
         /// Its name; all incidents when absent.
         incident: Option<String>,
+        /// What is written: a bundle that `verify` checks, or findings in Forta's shape, one a line.
+        #[arg(long, value_enum, default_value_t)]
+        format: ExportFormat,
     },
     /// Checks a record or a bundle without any network: finds any changed, missing or moved byte.
     Verify {
@@ -60,6 +63,16 @@ enum Command {
         #[arg(long)]
         noted: Option<B256>,
     },
+}
+
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum ExportFormat {
+    /// The events with their chain of hashes.
+    #[default]
+    Bundle,
+    /// Standing findings in Forta's shape.
+    Forta,
 }
 
 /// A record that holds, as JSON: the same first word as one that does not.
@@ -102,7 +115,10 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             Ok(Answer::Yes)
         }
         Command::Close { database, incident, reason } => close(database, incident, reason, json),
-        Command::Export { database, incident } => {
+        Command::Export { database, incident, format: ExportFormat::Forta } => {
+            export_forta(database, incident.as_deref())
+        }
+        Command::Export { database, incident, format: ExportFormat::Bundle } => {
             let (store, incident) = (open(database)?, incident.clone().map(IncidentId));
             if let Some(incident) = &incident
                 && store.incident(incident).map_err(Failure::outside)?.is_none()
@@ -132,6 +148,22 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             }
         },
     }
+}
+
+fn export_forta(database: &Path, incident: Option<&str>) -> Result<Answer, Failure> {
+    let store = open(database)?;
+    let chain = store.chain().map_err(Failure::outside)?;
+    let ids = match incident {
+        Some(incident) => vec![IncidentId(incident.to_owned())],
+        None => store.incidents().map_err(Failure::outside)?.into_iter().rev().map(|summary| summary.id).collect(),
+    };
+    for id in ids {
+        let timeline = store.incident(&id).map_err(Failure::outside)?.ok_or_else(|| unknown(&id.0))?;
+        for finding in forta_findings(&timeline, chain) {
+            print_line(serde_json::to_string(&finding).map_err(Failure::outside)?)?;
+        }
+    }
+    Ok(Answer::Yes)
 }
 
 fn close(database: &Path, incident: &str, reason: &str, json: bool) -> Result<Answer, Failure> {

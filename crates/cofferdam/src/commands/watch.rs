@@ -14,12 +14,14 @@ use std::time::Duration;
 use clap::Args;
 use cofferdam_chain::{Follower, FollowerOptions, Mempool, MempoolOptions, Node, NodeOptions, NodeState};
 use cofferdam_detect::Detection;
+use cofferdam_incident::joining::Criterion;
 use cofferdam_incident::{DeliveryOptions, OpenError, Options, Outbox, Receiver, Store};
 use cofferdam_respond::{NodeChannel, Responder};
 use cofferdam_types::{Batch, Clock, Event, Journal};
 use tokio::sync::watch;
 
 use super::config::refused;
+use crate::alerts_in;
 use crate::cli::{Answer, Failure};
 use crate::config::{self, Ready};
 use crate::guard::{Guard, MempoolOptions as Kept, NewbornOptions, Parts, QueuedOptions};
@@ -62,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<Answer, Failure> {
     done.map(|()| Answer::Yes)
 }
 
-async fn watch(ready: Ready) -> Result<(), Failure> {
+async fn watch(mut ready: Ready) -> Result<(), Failure> {
     let stop = on_signal()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let health = Health::default();
@@ -77,7 +79,8 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
     let options = NodeOptions { max_lag: follow.max_lag_blocks, ..NodeOptions::default() };
     let connected = Node::connect(ready.endpoints, Some(ready.file.chain.id), options).await;
     let node = connected.map_err(Failure::outside)?;
-    let store = open(&ready.file.record, &ready.receivers, &node, &clock)?;
+    let criteria = std::mem::take(&mut ready.criteria);
+    let store = open(&ready.file.record, (&ready.receivers, criteria), &node, &clock)?;
     let started = Event::Started {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         chain_id: node.chain_id().0,
@@ -97,6 +100,18 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
         mode = if acts { "acts within its limits" } else { "shadow: tries everything, sends nothing" },
         "watching"
     );
+    if let Some(learnt) = &ready.settings.learnt {
+        let (first, last) = learnt.blocks();
+        tracing::info!(
+            modules = learnt.modules().len(),
+            first = first.0,
+            last = last.0,
+            "held against learnt behaviour"
+        );
+        if !learnt.is_as_written() {
+            tracing::warn!("the learnt file was edited after it was written; it is used as it is");
+        }
+    }
     for (contract, module, _, not_supported) in ready.assertions.summary() {
         for trigger in not_supported {
             tracing::warn!(contract, %module, %trigger, "an assertion registers a trigger that is not supported");
@@ -110,6 +125,17 @@ async fn watch(ready: Ready) -> Result<(), Failure> {
     }));
     let compare = tokio::spawn(compare_heads(node.clone(), health.clone()));
 
+    let taken_in = match ready.file.alerts_listen {
+        Some(address) => {
+            let what = (ready.watch.clone(), node.chain_id());
+            let served = alerts_in::serve(address, ready.alerts_in, what, (store.clone(), clock.clone())).await;
+            Some(served.map_err(Failure::outside)?)
+        }
+        None => None,
+    };
+    if let Some(served) = &taken_in {
+        tracing::info!(address = %served.address, "taking in alerts of other tools");
+    }
     let limits = ready.file.limits.as_ref().zip(ready.responder.limits.as_ref());
     let limits = limits.map(|(path, limits)| LimitsFile::new(path.clone(), limits));
     let channel = Arc::new(NodeChannel::new(node.clone()));
@@ -162,12 +188,13 @@ async fn compare_heads(node: Node, health: Health) {
 
 fn open(
     record: &config::Record,
-    receivers: &[Receiver],
+    (receivers, criteria): (&[Receiver], Vec<Criterion>),
     node: &Node,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<Store>, Failure> {
     let receivers = receivers.iter().map(|receiver| receiver.name.clone()).collect();
-    let options = Options { reserve_mib: record.reserve_mib, receivers, ..Options::default() };
+    let criteria = criteria.into();
+    let options = Options { reserve_mib: record.reserve_mib, receivers, criteria, ..Options::default() };
     let opened = Store::open(&record.database, node.chain_id(), options, clock.clone());
     opened.map(Arc::new).map_err(|error: OpenError| Failure::outside(error))
 }

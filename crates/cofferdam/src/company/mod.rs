@@ -26,6 +26,9 @@ use cofferdam_types::{
 
 use crate::labels::Labels;
 
+/// Who speaks here, beside the detectors of the catalogue and what the record combines.
+pub(crate) const SPEAKS: [&str; 3] = [money::FUNDING, money::LAUNDERING, "combined"];
+
 /// Accounts and contracts remembered of each kind; the oldest are forgotten first.
 const MOST: usize = 50_000;
 /// A contract that this many others than its maker used without being flagged is everybody's.

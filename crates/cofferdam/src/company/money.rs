@@ -11,9 +11,10 @@ use cofferdam_types::{
 
 use super::{Company, Holder, time_of};
 
-/// Who is said to speak.
-const FUNDING: &str = "funding";
-const LAUNDERING: &str = "laundering";
+/// Who is said to speak of where money came from.
+pub(super) const FUNDING: &str = "funding";
+/// Who is said to speak of where it goes.
+pub(super) const LAUNDERING: &str = "laundering";
 /// Transactions of one holder that are told; what it does after that is known anyhow.
 const MOST_TOLD: u32 = 16;
 /// How long what was taken is followed.

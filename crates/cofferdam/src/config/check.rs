@@ -10,15 +10,19 @@ use cofferdam_chain::{Endpoint, EndpointOptions};
 use cofferdam_detect::Detection;
 use cofferdam_detect::settings::{AssetName, HistorySettings, ModuleSettings, Settings};
 use cofferdam_evm::{Assertions, Rules, spec_named};
-use cofferdam_incident::{Receiver, Secret};
+use cofferdam_incident::joining::Criterion;
+use cofferdam_incident::{Receiver, Secret, Shape};
 use cofferdam_respond::{Guardian, GuardianSettings, Responder, Setup, open_all};
 use cofferdam_types::{Asset, ManualClock, Module, UnixMillis, Watchlist};
 use url::Url;
 
+use crate::alerts_in::Source;
 use crate::labels::Labels;
 
 use super::rehearsal::Rehearsal;
-use super::{Environment, File, Mistake, ModuleEntry, assertions, learnt, limits, parts};
+use super::{
+    Environment, File, Mistake, ModuleEntry, WebhookShape, alerts_in, assertions, learnt, limits, parts, severity,
+};
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -43,6 +47,10 @@ pub struct Ready {
     pub receivers: Vec<Receiver>,
     /// Who is known.
     pub labels: Labels,
+    /// How incidents are rated.
+    pub criteria: Vec<Criterion>,
+    /// Whose alerts are taken in.
+    pub alerts_in: Vec<Source>,
 }
 
 impl Ready {
@@ -75,10 +83,28 @@ pub(super) fn ready(file: File, hash: B256, env: &Environment<'_>) -> Result<Rea
     let assertions = assertions::load(&file, rules).map_err(|mistakes| check.mistakes.extend(mistakes)).ok();
     let responder = check.responder(&file, rules);
     let labels = check.labels(&file);
+    let criteria = severity::criteria(&file).unwrap_or_else(|mistakes| {
+        check.mistakes.extend(mistakes);
+        Vec::new()
+    });
+    let alerts_in = alerts_in::sources(&mut check, &file);
     if let (Some(responder), Some(assertions)) = (responder, assertions)
         && check.mistakes.is_empty()
     {
-        return Ok(Ready { file, hash, rules, endpoints, watch, settings, assertions, responder, receivers, labels });
+        return Ok(Ready {
+            file,
+            hash,
+            rules,
+            endpoints,
+            watch,
+            settings,
+            assertions,
+            responder,
+            receivers,
+            labels,
+            criteria,
+            alerts_in,
+        });
     }
     Err(check.mistakes)
 }
@@ -119,13 +145,13 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
     }
 }
 
-struct Check<'e> {
+pub(super) struct Check<'e> {
     mistakes: Vec<Mistake>,
     env: &'e Environment<'e>,
 }
 
 impl Check<'_> {
-    fn mistake(&mut self, mistake: Mistake) {
+    pub(super) fn mistake(&mut self, mistake: Mistake) {
         self.mistakes.push(mistake);
     }
 
@@ -138,7 +164,7 @@ impl Check<'_> {
         Rules::for_chain(file.chain.id)
     }
 
-    fn names<'n>(&mut self, table: &str, names: impl Iterator<Item = &'n str>) {
+    pub(super) fn names<'n>(&mut self, table: &str, names: impl Iterator<Item = &'n str>) {
         let mut seen = HashSet::new();
         for (index, name) in names.enumerate() {
             let key = if table == "module" { "id" } else { "name" };
@@ -164,7 +190,7 @@ impl Check<'_> {
     }
 
     /// The value of a variable; never said in a message.
-    fn variable(&mut self, field: String, name: &str) -> Option<String> {
+    pub(super) fn variable(&mut self, field: String, name: &str) -> Option<String> {
         match (self.env)(name).map(|value| value.into_string()) {
             Some(Ok(value)) => Some(value),
             Some(Err(_)) => {
@@ -245,7 +271,11 @@ impl Check<'_> {
                 }
             });
             if let (Some(url), Some(secret)) = (url, secret) {
-                receivers.push(Receiver { name: entry.name.clone(), url, secret });
+                let shape = match entry.shape {
+                    WebhookShape::Own => Shape::Own,
+                    WebhookShape::Forta => Shape::Forta,
+                };
+                receivers.push(Receiver { name: entry.name.clone(), url, secret, shape });
             }
         }
         receivers

@@ -10,6 +10,7 @@
 //! **Invariant:** secrets are never in the file and never in a message; addresses of endpoints and receivers may hold a
 //! key and are never in a message either. Limits on what the machine may do stand in a file of their own.
 
+mod alerts_in;
 mod assertions;
 mod check;
 mod content;
@@ -20,6 +21,7 @@ mod parts;
 mod places;
 mod rehearsal;
 mod schema;
+mod severity;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -39,11 +41,13 @@ use cofferdam_types::{ChainId, Level, ModuleId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use alerts_in::{AlertFields, AlertFormat, AlertSignature, AlertSource};
 pub use assertions::AssertionEntry;
 pub use check::Ready;
 use content::withhold;
 pub(crate) use rehearsal::Rehearsal;
 pub use schema::schema;
+pub use severity::{Lost, SeverityRule};
 
 /// Looks up an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
@@ -90,6 +94,16 @@ pub struct File {
     /// Who is told.
     #[serde(rename = "webhook", default)]
     pub webhooks: Vec<Webhook>,
+    /// How bad an incident is: the first rule that fits decides, and is shown with it. Absent: rules that suit most.
+    #[serde(default)]
+    pub severity: Vec<SeverityRule>,
+    /// Other tools whose alerts are taken in.
+    #[serde(default)]
+    pub alerts_in: Vec<AlertSource>,
+    /// Address and port where they are taken in, such as `127.0.0.1:9465`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub alerts_listen: Option<SocketAddr>,
     /// How the chain is followed.
     #[serde(default)]
     pub follow: Follow,
@@ -245,6 +259,20 @@ pub struct Webhook {
     pub url_env: Option<String>,
     /// The environment variable that holds the secret, `whsec_` and base64.
     pub secret_env: String,
+    /// What it reads: `own`, every event that people are told of, or `forta`, findings only in Forta's shape.
+    #[serde(default)]
+    pub shape: WebhookShape,
+}
+
+/// What a receiver reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookShape {
+    /// Every event that people are told of.
+    #[default]
+    Own,
+    /// Findings only, in Forta's shape.
+    Forta,
 }
 
 /// How the chain is followed.

@@ -12,7 +12,9 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{Chain, EndpointAddress, File, Follow, Mistake, ModuleEntry, Record, Webhook, inside};
+use super::{
+    AlertSource, Chain, EndpointAddress, File, Follow, Mistake, ModuleEntry, Record, SeverityRule, Webhook, inside,
+};
 
 const ADDRESS: &str = "^0x[0-9a-fA-F]{40}$";
 pub(super) const MODULE_ID: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
@@ -153,6 +155,9 @@ pub(super) fn typed(value: &Value) -> Result<File, Vec<Mistake>> {
         each::<Signers>(value, "signers", &mut found);
         each::<Follow>(value, "follow", &mut found);
         each::<SocketAddr>(value, "metrics_listen", &mut found);
+        each::<SeverityRule>(value, "severity", &mut found);
+        each::<AlertSource>(value, "alerts_in", &mut found);
+        each::<SocketAddr>(value, "alerts_listen", &mut found);
         if found.is_empty() { vec![Mistake::new("", whole.to_string())] } else { found }
     })
 }

@@ -94,8 +94,8 @@ fn every_structural_mistake_is_named_with_its_field() {
     ";
     let found = mistakes(text);
     for expected in [
-        "line 2: surprise: there is no such key, expected one of `chain`, `detectors`, `endpoint`, `follow`, `guardian`, `labels`, `lever`, `limits`, \
-         `maintenance`, `metrics_listen`, `module`, `record`, `signers`, `webhook`",
+        "line 2: surprise: there is no such key, expected one of `alerts_in`, `alerts_listen`, `chain`, `detectors`, `endpoint`, `follow`, `guardian`, `labels`, `lever`, `limits`, \
+         `maintenance`, `metrics_listen`, `module`, `record`, `severity`, `signers`, `webhook`",
         "line 4: chain.id: `one`: expected integer",
         "line 5: endpoint[0].name: is missing: Its name, for messages and metrics.",
         "line 6: endpoint[0].url: expected string",
@@ -293,4 +293,76 @@ fn the_schema_describes_every_field() {
         undescribed(name, part, &mut found);
     }
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn every_mistake_in_severity_rules_and_sources_of_alerts_is_named_once() {
+    let text = format!(
+        "{SMALL}
+        [[severity]]
+        name = 'all'
+        severity = 'low'
+        [[severity]]
+        name = 'all'
+        severity = 'high'
+        modules = ['vaults']
+        detectors = ['made-up', 'foreign:nobody', 'asset-outflow', 'funding']
+        lost = {{ asset = 'native', at_least = '0' }}
+        [[alerts_in]]
+        name = 'a'
+        format = 'mapped'
+        secret_env = 'SECRET'
+        most = 'stop'
+        fields = {{ key = 'id' }}
+        [[alerts_in]]
+        name = 'b'
+        format = 'forta'
+        secret_env = 'NOT_SET'
+        fields = {{ }}
+        "
+    );
+    let found = mistakes(&text);
+    for expected in [
+        "severity[1].name: `all`: is given twice",
+        "severity[1]: never decides: rule `all` before it asks for nothing and fits everything",
+        "severity[1].modules[0]: `vaults`: there is no such module",
+        "severity[1].detectors[0]: `made-up`: there is no such detector or source",
+        "severity[1].detectors[1]: `foreign:nobody`: there is no such detector or source",
+        "severity[1].lost.at_least: `0`: must be more than nothing",
+        "alerts_listen: is missing: where the alerts of `alerts_in` are taken in",
+        "alerts_in[0].most: `stop`: expected `notice` or `alert`: alerts of others prove nothing",
+        "alerts_in[0].fields: give at least one of `addresses` and `transactions`: what it speaks of must be found",
+        "alerts_in[0].fields.key: `id`: expected a JSON pointer such as `/data/txHash`",
+        "alerts_in[1].fields: is for format `mapped` only",
+        "alerts_in[1].secret_env: `NOT_SET`: this environment variable is not set",
+    ] {
+        assert_eq!(found.iter().filter(|mistake| mistake.ends_with(expected)).count(), 1, "{expected}\nin {found:#?}");
+    }
+    assert_eq!(found.len(), 12, "{found:#?}");
+}
+
+#[test]
+fn severity_rules_and_sources_of_alerts_are_made_ready() {
+    let text = format!(
+        "alerts_listen = '127.0.0.1:0'
+        {SMALL}
+        [[severity]]
+        name = 'the-vault'
+        severity = 'critical'
+        modules = ['vault']
+        lost_bps = 100
+        [[severity]]
+        name = 'others'
+        severity = 'low'
+        detectors = ['foreign:scanner']
+        [[alerts_in]]
+        name = 'scanner'
+        format = 'forta'
+        secret_env = 'SECRET'
+        "
+    );
+    let ready = take(&text, Path::new(""), &env).unwrap();
+    assert_eq!((ready.criteria.len(), ready.alerts_in.len()), (2, 1));
+    let default = take(SMALL, Path::new(""), &env).unwrap();
+    assert_eq!(default.criteria, cofferdam_incident::joining::default_criteria());
 }

@@ -148,8 +148,8 @@ impl Carrier {
     /// Tries the receiver's next message once.
     async fn forward(&self) -> Result<Step, CommitError> {
         self.measure_depth().await?;
-        let name = self.receiver.name.clone();
-        let next = self.store.thread.ask(async move |session: &mut Session| ledger::next(session, &name).await);
+        let (name, shape) = (self.receiver.name.clone(), self.receiver.shape);
+        let next = self.store.thread.ask(async move |session: &mut Session| ledger::next(session, &name, shape).await);
         let Some(message) = next.await?? else {
             return Ok(Step::Idle);
         };
@@ -157,7 +157,12 @@ impl Carrier {
             self.skip(&message).await?;
             return Ok(Step::Onward);
         }
-        match webhook::post(&self.client, &self.receiver, &message, self.store.clock.now().seconds()).await {
+        let Some(body) = &message.body else {
+            self.skip(&message).await?;
+            return Ok(Step::Onward);
+        };
+        let now = self.store.clock.now().seconds();
+        match webhook::post(&self.client, &self.receiver, (&message.key, body), now).await {
             Attempt::Delivered => {
                 self.measure_delivery(&message);
                 self.settle(&message).await?;

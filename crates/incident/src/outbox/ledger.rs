@@ -7,9 +7,12 @@ use cofferdam_types::{Event, IncidentId, OperatorAlert, UnixMillis};
 use sqlx::Row as _;
 
 use crate::append::{Appender, CommitError, Haste, Written};
+use crate::forta::forta_finding;
 use crate::link::Record;
 use crate::session::Session;
 use crate::{message, query, sql};
+
+use super::webhook::Shape;
 
 /// A message on its way to one receiver.
 #[derive(Clone, Debug)]
@@ -20,8 +23,8 @@ pub(super) struct Outgoing {
     pub(super) key: String,
     /// When its event was written.
     pub(super) at: UnixMillis,
-    /// JSON.
-    pub(super) body: String,
+    /// JSON; `None` when there is nothing to say in the receiver's shape.
+    pub(super) body: Option<String>,
     /// Set when the message itself is the news that messages to this receiver do not arrive.
     pub(super) undelivered: Option<String>,
 }
@@ -30,7 +33,7 @@ pub(super) struct Outgoing {
 ///
 /// # Errors
 /// [`sqlx::Error`].
-pub(super) async fn next(session: &mut Session, receiver: &str) -> Result<Option<Outgoing>, sqlx::Error> {
+pub(super) async fn next(session: &mut Session, receiver: &str, shape: Shape) -> Result<Option<Outgoing>, sqlx::Error> {
     let select = "SELECT m.sequence, m.key, e.at, e.incident, e.hash, e.body FROM message m \
                   JOIN event e ON e.sequence = m.sequence \
                   WHERE m.sequence > (SELECT delivered_through FROM receiver WHERE name = ?) \
@@ -44,8 +47,16 @@ pub(super) async fn next(session: &mut Session, receiver: &str) -> Result<Option
         incident: row.try_get::<Option<String>, _>(3)?.map(IncidentId),
         sequence: sql::unsigned(&row, 0)?,
     };
-    let body = message::body(&record, session.chain, sql::hash(&row, 4)?);
-    let body = body.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let body = match shape {
+        Shape::Own => {
+            let body = message::body(&record, session.chain, sql::hash(&row, 4)?);
+            Some(body.map_err(|error| sqlx::Error::Decode(error.into()))?)
+        }
+        Shape::Forta => forta_finding(&record.event, record.at, session.chain, record.incident.as_ref())
+            .map(|finding| serde_json::to_string(&finding))
+            .transpose()
+            .map_err(|error| sqlx::Error::Decode(error.into()))?,
+    };
     let undelivered = if let Event::Operator { alert: OperatorAlert::Undelivered { receiver, .. } } = record.event {
         Some(receiver)
     } else {

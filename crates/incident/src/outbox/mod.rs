@@ -10,4 +10,4 @@ mod ledger;
 mod webhook;
 
 pub use delivery::{DeliveryOptions, Outbox, OutboxError};
-pub use webhook::{Receiver, Secret, SecretError};
+pub use webhook::{Receiver, Secret, SecretError, Shape};

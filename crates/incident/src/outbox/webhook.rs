@@ -12,8 +12,6 @@ use reqwest::header::CONTENT_TYPE;
 use sha2::Sha256;
 use url::Url;
 
-use super::ledger::Outgoing;
-
 /// The specification's bounds for the length of a key, in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
@@ -33,6 +31,9 @@ pub enum SecretError {
     /// Too short is unsafe.
     #[error("a webhook secret holds 24 to 64 bytes, this one holds {0}")]
     Length(usize),
+    /// Of a secret that is a plain text: too short is unsafe as well.
+    #[error("a shared secret is 16 to 512 bytes of text, this one has {0}")]
+    PlainLength(usize),
 }
 
 impl Secret {
@@ -44,6 +45,11 @@ impl Secret {
         let encoded = text.trim().strip_prefix("whsec_").ok_or(SecretError::Prefix)?;
         let key = STANDARD.decode(encoded).map_err(|_| SecretError::Base64)?;
         if KEY_BYTES.contains(&key.len()) { Ok(Self(key)) } else { Err(SecretError::Length(key.len())) }
+    }
+
+    /// The key itself, for checking what others signed with it.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// The value of `webhook-signature` for a message.
@@ -60,6 +66,16 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// In which shape messages are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Every event that people are told of, in our own shape.
+    #[default]
+    Own,
+    /// Findings only, in Forta's shape.
+    Forta,
+}
+
 /// Where messages go.
 #[derive(Clone)]
 pub struct Receiver {
@@ -69,6 +85,8 @@ pub struct Receiver {
     pub url: Url,
     /// What it checks our signature with.
     pub secret: Secret,
+    /// What it reads.
+    pub shape: Shape,
 }
 
 impl fmt::Debug for Receiver {
@@ -88,21 +106,21 @@ pub(super) enum Attempt {
     Failed(String),
 }
 
-/// Posts `message` once. `now_seconds` goes into the header, so that receivers can refuse old recordings.
+/// Posts a message, key and body, once. `now_seconds` goes into the header, so that receivers can refuse old recordings.
 pub(super) async fn post(
     client: &reqwest::Client,
     receiver: &Receiver,
-    message: &Outgoing,
+    (key, body): (&str, &str),
     now_seconds: u64,
 ) -> Attempt {
-    let signature = receiver.secret.sign(&message.key, now_seconds, &message.body);
+    let signature = receiver.secret.sign(key, now_seconds, body);
     let request = client
         .post(receiver.url.clone())
         .header(CONTENT_TYPE, "application/json")
-        .header("webhook-id", &message.key)
+        .header("webhook-id", key)
         .header("webhook-timestamp", now_seconds)
         .header("webhook-signature", signature)
-        .body(message.body.clone());
+        .body(body.to_owned());
     match request.send().await {
         Ok(response) => judge(response.status()),
         // Never the error's own words: they name the address.
