@@ -340,4 +340,11 @@ pub const HELD_OUT_ATTACKS: &[Entry] = &[
         desk::settled_without_orders,
         "a stolen solver settles no orders, and takes what six users allowed",
     ),
+    attack(
+        "ticks-counted-twice",
+        Family::Rounding,
+        Protocol::Amm,
+        records::counted_twice_at_a_tick,
+        "a swap that ends exactly at a tick leaves there what ends there, and the way back counts it again",
+    ),
 ];

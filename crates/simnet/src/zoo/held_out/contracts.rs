@@ -73,6 +73,7 @@ sol!(HeldStablePool, "../../contracts/artifacts/HeldStablePool.json");
 sol!(HeldTaker, "../../contracts/artifacts/HeldTaker.json");
 sol!(HeldTaxToken, "../../contracts/artifacts/HeldTaxToken.json");
 sol!(HeldThanks, "../../contracts/artifacts/HeldThanks.json");
+sol!(HeldTickPool, "../../contracts/artifacts/HeldTickPool.json");
 sol!(HeldTimeToken, "../../contracts/artifacts/HeldTimeToken.json");
 sol!(HeldTwinToken, "../../contracts/artifacts/HeldTwinToken.json");
 sol!(HeldTwoCoinVault, "../../contracts/artifacts/HeldTwoCoinVault.json");

@@ -114,4 +114,5 @@ pub const HELD_OUT_FLOWS: &[Entry] = &[
         "three owners sign a third to a new supplier",
     ),
     honest("honest-coin-exit", Protocol::Vault, records::honest_coin_exit, "two depositors leave within an hour"),
+    honest("honest-long-way", Protocol::Amm, records::honest_long_way, "a third of a tick's way, and half of it back"),
 ];

@@ -1,6 +1,6 @@
-//! A vault that believes a pool, and a wallet that counts signatures.
+//! A pool that counts liquidity twice, a vault that believes a pool, and a wallet that counts signatures.
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256};
 use alloy_sol_types::{SolCall, SolConstructor, SolValue};
 
 use super::super::amount::{milli, whole};
@@ -9,9 +9,9 @@ use super::super::entry::Scene;
 use super::super::plan::{Act, Plan, Step};
 use super::super::stage::{Probe, Send, Stage};
 use super::super::town::{DAY, DAYS, Town, live};
-use super::attack::{burst, helper};
-use super::contracts::{HeldSigners, HeldStablePool, HeldTwoCoinVault};
-use super::plaza::Signer;
+use super::attack::{burst, helper, runner};
+use super::contracts::{HeldSigners, HeldStablePool, HeldTickPool, HeldTwoCoinVault};
+use super::plaza::{Plaza, Signer};
 use super::trade::Stable;
 
 /// A vault of 30,000 of each coin that counts the second one at a pool's price.
@@ -68,6 +68,76 @@ pub(super) fn counted_at_a_skewed_pool(stage: &mut Stage) -> Scene {
         vec![burst(role, 1, &[(0, plan)], &[first, second], (whole(2), whole(1)))]
     })
     .losing(losses)
+    .among(&traffic)
+}
+
+/// A pool of ticks around the price one, 20,000 of each token below and above it; somebody trades a little every day.
+fn ticks(stage: &mut Stage) -> (Plaza, Address, Address, Vec<Send>) {
+    let plaza = Plaza::new(stage);
+    let (asset, _) = plaza.listed(stage, "ASSET", 60_000);
+    let arguments = HeldTickPool::constructorCall { base_: asset, quote_: plaza.weth };
+    let pool = stage.deploy(plaza.town.deployer, &HeldTickPool::BYTECODE, arguments.abi_encode());
+    plaza.town.approve(stage, asset, pool);
+    plaza.town.approve(stage, plaza.weth, pool);
+    let mint =
+        |amount: u64| HeldTickPool::mintCall { lower: I256::MINUS_ONE, upper: I256::ONE, liquidity: whole(amount) };
+    stage.call(plaza.town.deployer, pool, &mint(32_000));
+    stage.call(plaza.town.citizen(0), pool, &mint(8_000));
+    let traffic = vec![
+        Send::call(plaza.town.citizen(5), pool, &HeldTickPool::buyCall { way: milli(5) }),
+        Send::call(plaza.town.citizen(6), pool, &HeldTickPool::sellCall { way: milli(4) }),
+    ];
+    (plaza, asset, pool, traffic)
+}
+
+/// A swap that ends exactly where the attacker's own liquidity ends leaves it there, and the way back counts it again.
+pub(super) fn counted_twice_at_a_tick(stage: &mut Stage) -> Scene {
+    let (plaza, asset, pool, traffic) = ticks(stage);
+    live(stage, &traffic);
+    let losses = vec![Probe::token(pool, asset), Probe::token(pool, plaza.weth)];
+    // Each day the price goes up by a thousandth of a tick's way.
+    let gone = milli(DAYS);
+    Scene::new(&[pool], move |role| {
+        let me = role.me;
+        let up = |way| Act::new(pool, &HeldTickPool::buyCall { way });
+        let own = HeldTickPool::mintCall { lower: I256::ONE, upper: I256::unchecked_from(2), liquidity: whole(12_000) };
+        let outer = vec![
+            Act::approve(plaza.weth, plaza.lender(0)),
+            Act::flash_loan(plaza.lender(1), me, plaza.weth, whole(50_000)),
+        ];
+        let inner = vec![
+            Act::approve(plaza.weth, plaza.lender(1)),
+            Act::approve(plaza.weth, pool),
+            Act::approve(asset, pool),
+            Act::approve(asset, plaza.router),
+            // To the end of what others provide and a trifle beyond it, so that what ends there is taken away.
+            up(milli(1_001).saturating_sub(gone)),
+            Act::new(pool, &HeldTickPool::sellCall { way: milli(1) }),
+            Act::new(pool, &own),
+            up(whole(1)),
+            Act::new(pool, &HeldTickPool::sellCall { way: milli(1_500) }),
+            plaza.swaps_all(me, &[asset, plaza.weth]),
+        ];
+        let mut acts = vec![Act::flash_loan(plaza.lender(0), me, plaza.weth, whole(50_000))];
+        acts.extend(plaza.cashes(me, role.thief));
+        runner(role, U256::ZERO, &[Plan { acts, answers: vec![outer, inner] }])
+    })
+    .losing(losses)
+    .among(&traffic)
+}
+
+/// Somebody large moves the price through a third of a tick and, an hour later, half of the way back.
+pub(super) fn honest_long_way(stage: &mut Stage) -> Scene {
+    let (plaza, _, pool, traffic) = ticks(stage);
+    live(stage, &traffic);
+    Scene::new(&[pool], move |_| {
+        let whale = plaza.town.citizen(9);
+        vec![
+            Step::by(whale, pool, &HeldTickPool::buyCall { way: milli(330) }),
+            Step::Wait(3_600),
+            Step::by(whale, pool, &HeldTickPool::sellCall { way: milli(170) }),
+        ]
+    })
     .among(&traffic)
 }
 
