@@ -37,6 +37,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Play cases or a range of blocks to the judge that `watch` runs: rates with intervals, and why.
     Backtest(backtest::Arguments),
+    /// List the detectors with what was measured of each, show one's page, or measure anew.
+    Detectors(crate::commands::detectors::Arguments),
     /// Write blocks of a node as cases, with all the state that they read.
     Record(record::Arguments),
     /// Learn from settled blocks what the modules do when nothing is wrong, and what a budget of false alarms means.
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments, json),
         Command::Bench(arguments) => bench::run(&arguments, json),
         Command::Backtest(arguments) => backtest::run(&arguments, json),
+        Command::Detectors(arguments) => crate::commands::detectors::run(&arguments, json),
         Command::Record(arguments) => record::run(&arguments, json),
         Command::Learn(arguments) => learn::run(&arguments, json),
         Command::Simulate(arguments) => simulate::run(&arguments, json),

@@ -5,6 +5,8 @@
 mod blocks;
 mod everywhere;
 pub mod export;
+pub mod figures;
+pub mod hostile;
 mod joined;
 pub mod learnt;
 mod newborns;

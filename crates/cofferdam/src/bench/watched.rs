@@ -28,6 +28,8 @@ pub(super) struct Watched {
     pub(super) notices: Vec<String>,
     /// Incidents that the alerts and stops about the subject are.
     pub(super) incidents: u64,
+    /// Every detector that spoke in time, with its strongest word.
+    pub(super) detectors: std::collections::BTreeMap<String, Level>,
     /// The last transaction by which something was lost, from 1; none where nothing is lost.
     last_loss: Option<u64>,
     lost: U256,
@@ -88,6 +90,12 @@ impl Watched {
                 lost = sent.lost_after;
             }
             // What is said when all is lost helps nobody.
+            if !too_late {
+                for (detector, level) in super::zoo::loudest(&verdict.findings) {
+                    let known = self.detectors.entry(detector).or_insert(level);
+                    *known = level.max(*known);
+                }
+            }
             match (verdict.level().filter(|_| !too_late), &mut self.told) {
                 (Some(level @ (Level::Alert | Level::Stop)), None) => {
                     let (transaction, why) = (self.transactions, sentences(&verdict));

@@ -9,9 +9,10 @@ use cofferdam_simnet::zoo::{
     ENTRIES, Entry, Family, HELD_OUT_ATTACKS, HELD_OUT_FLOWS, Mutator, Nature, Protocol, Recording,
 };
 use cofferdam_types::primitives::U256;
-use cofferdam_types::{Level, Verdict, Window};
+use cofferdam_types::{Finding, Level, Verdict, Window};
 use serde::Serialize;
 
+use super::everywhere::Levels;
 use super::watched::{Watched, sentences, units};
 use crate::interval::wilson;
 
@@ -189,6 +190,8 @@ pub struct AttackRow {
     pub told: Option<Told>,
     /// What was said below that, for a miss.
     pub notices: Vec<String>,
+    /// Every detector that spoke in time, with its strongest word.
+    pub detectors: BTreeMap<String, Level>,
 }
 
 /// The first alert or stop, and the strongest.
@@ -230,6 +233,8 @@ pub struct Said {
     pub notices: u64,
     /// Detector and sentence of each alert and stop.
     pub why: Vec<String>,
+    /// The same counts for each detector alone.
+    pub detectors: BTreeMap<String, Levels>,
 }
 
 /// Plays the entries of `part` whose name contains `only`; with `learnt`, to a judge that has learnt each history
@@ -293,6 +298,7 @@ fn attack(
             incidents: watched.incidents,
             told: watched.told,
             notices: watched.notices,
+            detectors: watched.detectors,
         });
     }
     Ok(())
@@ -341,11 +347,17 @@ impl Said {
         self.alerts = self.alerts.saturating_add(other.alerts);
         self.notices = self.notices.saturating_add(other.notices);
         self.why.extend_from_slice(&other.why);
+        for (detector, levels) in &other.detectors {
+            self.detectors.entry(detector.clone()).or_default().merge(*levels);
+        }
     }
 
     /// Adds one transaction and the strongest of its verdicts.
     pub(super) fn count(&mut self, said: &[(Window, Verdict)]) {
         self.transactions = self.transactions.saturating_add(1);
+        for (detector, level) in loudest(said.iter().flat_map(|(_, verdict)| &verdict.findings)) {
+            self.detectors.entry(detector).or_default().count(level);
+        }
         let Some((_, strongest)) = said.iter().max_by_key(|(_, verdict)| verdict.level()) else { return };
         let Some(level) = strongest.level() else { return };
         let counted = match level {
@@ -358,6 +370,16 @@ impl Said {
             self.why.extend(sentences(strongest));
         }
     }
+}
+
+/// Each detector among the findings with its strongest word.
+pub(super) fn loudest<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> BTreeMap<String, Level> {
+    let mut loudest: BTreeMap<String, Level> = BTreeMap::new();
+    for finding in findings {
+        let known = loudest.entry(finding.detector.clone().into_owned()).or_insert(finding.level);
+        *known = finding.level.max(*known);
+    }
+    loudest
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod bench;
 pub mod config;
+pub mod detectors;
 pub mod drill;
 pub mod envelope;
 pub mod incident;

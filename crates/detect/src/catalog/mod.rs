@@ -61,5 +61,10 @@ pub fn infos() -> Vec<&'static DetectorInfo> {
     infos
 }
 
+mod figures;
+mod pages;
 #[cfg(test)]
 mod tests;
+
+pub use figures::{Figure, Figures, Measured, Said, figures};
+pub use pages::page;
