@@ -44,7 +44,7 @@ pub struct Taker {
 impl Seen<'_> {
     /// Prices before the transaction, read when first asked.
     pub fn prices(&self) -> &Prices {
-        self.prices.get_or_init(|| Prices::of(self.effects()))
+        self.prices.get_or_init(|| Prices::of(self.effects()).with_same(&self.settings.worth))
     }
 
     /// What came in for `loss`, in worth.

@@ -13,6 +13,8 @@ use std::collections::HashSet;
 use alloy_primitives::{Address, B256, Log, U256, U512, b256};
 use cofferdam_types::{Asset, Effects, Signed, StorageWrite};
 
+use crate::settings::WorthSettings;
+
 /// `Sync(uint112,uint112)`: reserves after.
 const SYNC: B256 = b256!("1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
 /// `Swap(address,address,int256,int256,uint160,uint128,int24)`: square root of the price after, in word 2.
@@ -38,13 +40,15 @@ enum Rate {
     Root(U256),
     /// One for one: a wrapped coin.
     Same,
+    /// So many of the first for so many of the second, because people say so.
+    Said(U256, U256),
 }
 
 impl Rate {
     /// `amount` of the first token in the second, rounded down. `None` where it cannot be counted.
     fn forward(self, amount: U256) -> Option<U256> {
         match self {
-            Self::Reserves(first, second) => ratio(amount, second, first),
+            Self::Reserves(first, second) | Self::Said(first, second) => ratio(amount, second, first),
             Self::Root(root) => {
                 let root = U512::from(root);
                 let product = U512::from(amount).checked_mul(root)?.checked_mul(root)?;
@@ -57,7 +61,7 @@ impl Rate {
     /// `amount` of the second token in the first, rounded down.
     fn backward(self, amount: U256) -> Option<U256> {
         match self {
-            Self::Reserves(first, second) => ratio(amount, first, second),
+            Self::Reserves(first, second) | Self::Said(first, second) => ratio(amount, first, second),
             Self::Root(root) => {
                 let root = U512::from(root);
                 narrow(U512::from(amount).wrapping_shl(192).checked_div(root)?.checked_div(root)?)
@@ -78,7 +82,7 @@ impl Rate {
                 let square = |root: U256| -> U512 { root.widening_mul(root) };
                 (square(left.max(right)), square(left.min(right)))
             }
-            (Self::Reserves(..) | Self::Root(_) | Self::Same, _) => return None,
+            (Self::Reserves(..) | Self::Root(_) | Self::Same | Self::Said(..), _) => return None,
         };
         Some(high.saturating_sub(low).saturating_mul(U512::from(10_000)).checked_div(low)?.saturating_to())
     }
@@ -153,19 +157,31 @@ impl Prices {
         Self { pools }
     }
 
+    /// Adds what people say: one whole unit of each of `same` is worth one of the numeraire.
+    pub(crate) fn with_same(mut self, worth: &WorthSettings) -> Self {
+        let whole = |decimals: u8| U256::from(10).checked_pow(U256::from(decimals));
+        for same in &worth.same {
+            let (Some(first), Some(second)) = (whole(same.decimals), whole(worth.numeraire_decimals)) else { continue };
+            let rate = Rate::Said(first, second);
+            let tokens = (same.asset.asset(), worth.numeraire.asset());
+            self.pools.push(Pool { address: Address::ZERO, tokens, before: rate, after: rate, excursion_bps: 0 });
+        }
+        self
+    }
+
     /// Pools that tell a price of two assets of their own.
     pub fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.pools.iter().filter(|pool| pool.before != Rate::Same)
+        self.pools.iter().filter(|pool| pool.trades())
     }
 
     /// Whether `address` is a pool that the transaction used.
     pub fn is_pool(&self, address: Address) -> bool {
-        self.pools.iter().any(|pool| pool.address == address && pool.before != Rate::Same)
+        self.pools.iter().any(|pool| pool.address == address && pool.trades())
     }
 
     /// The pool that was pushed farthest from where it stood, and back or not.
     pub fn farthest(&self) -> Option<&Pool> {
-        self.pools.iter().filter(|pool| pool.before != Rate::Same).max_by_key(|pool| pool.excursion_bps)
+        self.pools.iter().filter(|pool| pool.trades()).max_by_key(|pool| pool.excursion_bps)
     }
 
     /// What `amount` of `asset` was worth in `unit`, over all shortest ways through the pools that `trusted` accepts.
@@ -219,6 +235,11 @@ impl Pool {
         let scaled: U512 = after.widening_mul(U256::from(100_000_000_u64));
         let ratio: U256 = scaled.checked_div(U512::from(before))?.saturating_to();
         Some(ratio.root(2).saturating_to())
+    }
+
+    /// Whether it is a pool at all, and not a wrapped coin or a word of people.
+    const fn trades(&self) -> bool {
+        !matches!(self.before, Rate::Same | Rate::Said(..))
     }
 
     /// Its two tokens.
@@ -279,7 +300,7 @@ fn usable(rate: Rate) -> bool {
             !first.is_zero() && !second.is_zero() && first.bit_len() <= 112 && second.bit_len() <= 112
         }
         Rate::Root(root) => !root.is_zero() && root.bit_len() <= 160,
-        Rate::Same => true,
+        Rate::Same | Rate::Said(..) => true,
     }
 }
 
@@ -317,7 +338,7 @@ fn unpack(word: U256, like: Rate) -> Option<Rate> {
     match like {
         Rate::Reserves(..) => Some(Rate::Reserves(low(word, 112), low(word.wrapping_shr(112), 112))),
         Rate::Root(_) => Some(Rate::Root(low(word, 160))),
-        Rate::Same => None,
+        Rate::Same | Rate::Said(..) => None,
     }
 }
 

@@ -61,6 +61,9 @@ pub struct ModuleSettings {
     /// When too little is paid.
     #[serde(default)]
     pub underpaid: UnderpaidSettings,
+    /// In what harm is counted, and what people know of prices.
+    #[serde(default)]
+    pub worth: WorthSettings,
     /// When a little leaves again and again.
     #[serde(default)]
     pub slow_drain: SlowDrainSettings,
@@ -110,6 +113,7 @@ impl ModuleSettings {
             prices: PriceSettings::default(),
             flash_loan: FlashLoanSettings::default(),
             underpaid: UnderpaidSettings::default(),
+            worth: WorthSettings::default(),
             slow_drain: SlowDrainSettings::default(),
             velocity: VelocitySettings::default(),
             repeat: RepeatSettings::default(),
@@ -249,6 +253,31 @@ impl Default for FlashLoanSettings {
     }
 }
 
+/// Decimals that an asset may have.
+const MOST_DECIMALS: u8 = 36;
+
+/// In what harm is counted, and which assets people know to be worth as much: a wrapped coin, stablecoins of one currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorthSettings {
+    /// The asset in which worth is told.
+    pub numeraire: AssetName,
+    /// Its decimals.
+    pub numeraire_decimals: u8,
+    /// Assets of which one whole unit is worth one of it, always.
+    pub same: Vec<SameWorth>,
+}
+
+/// An asset that is worth as much as the numeraire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SameWorth {
+    /// The asset.
+    pub asset: AssetName,
+    /// Its decimals.
+    pub decimals: u8,
+}
+
 /// When assets leave for much less than they are worth, or for collateral that left again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -257,6 +286,12 @@ pub struct UnderpaidSettings {
     pub alert_bps: Bps,
     /// An alert when what came in is worth less than this share of what left, at prices before.
     pub worth_bps: Bps,
+}
+
+impl Default for WorthSettings {
+    fn default() -> Self {
+        Self { numeraire: AssetName::Native, numeraire_decimals: 18, same: Vec::new() }
+    }
 }
 
 impl Default for UnderpaidSettings {
@@ -521,6 +556,10 @@ impl ModuleSettings {
         };
         if self.outflow.window_seconds == 0 {
             return Err(invalid("`outflow.window_seconds`".to_owned(), "0 is no window"));
+        }
+        let decimals = self.worth.same.iter().map(|same| same.decimals).chain([self.worth.numeraire_decimals]);
+        if decimals.into_iter().any(|decimals| decimals > MOST_DECIMALS) {
+            return Err(invalid("`worth`".to_owned(), "no asset has more than 36 decimals"));
         }
         if self.novelty.value_times == 0 {
             return Err(invalid("`novelty.value_times`".to_owned(), "0 would make everything new"));

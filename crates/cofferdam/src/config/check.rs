@@ -130,6 +130,7 @@ fn settings(entry: &ModuleEntry) -> ModuleSettings {
         prices: entry.prices.clone(),
         flash_loan: entry.flash_loan.clone(),
         underpaid: entry.underpaid.clone(),
+        worth: entry.worth.clone(),
         slow_drain: entry.slow_drain.clone(),
         velocity: entry.velocity.clone(),
         repeat: entry.repeat.clone(),

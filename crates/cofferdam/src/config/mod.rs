@@ -33,7 +33,7 @@ use cofferdam_detect::settings::{
     Allowed, AssetName, AuthoritySettings, FeedSettings, FlashLoanSettings, HistorySettings, InvariantSettings,
     LeverageSettings, LiquiditySettings, Maintenance, NewbornSettings, NoveltySettings, OutflowSettings, PriceSettings,
     QueuedSettings, ReentrySettings, RepeatSettings, SlowDrainSettings, SupplySettings, UnderpaidSettings,
-    VelocitySettings,
+    VelocitySettings, WorthSettings,
 };
 use cofferdam_respond::limits::envelope::Signers;
 use cofferdam_respond::{GuardianSettings, LeverSettings};
@@ -204,6 +204,9 @@ pub struct ModuleEntry {
     /// When too little is paid.
     #[serde(default)]
     pub underpaid: UnderpaidSettings,
+    /// In what harm is counted, and what people know of prices.
+    #[serde(default)]
+    pub worth: WorthSettings,
     /// When a little leaves again and again.
     #[serde(default)]
     pub slow_drain: SlowDrainSettings,

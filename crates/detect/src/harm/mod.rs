@@ -68,7 +68,7 @@ fn harm(line: &HarmLine) -> Option<Harm> {
 }
 
 fn account(seen: &Seen<'_>) -> HarmAccount {
-    let numeraire = Asset::Native;
+    let numeraire = seen.settings.worth.numeraire.asset();
     let mut lines: Vec<HarmLine> = Vec::new();
     if seen.losses().next().is_some() || parties::are_several(seen) {
         for party in parties::of(seen) {

@@ -142,3 +142,17 @@ fn thousands_of_forged_assets_are_counted_in_bounded_time() {
     let told = last(case(&["@vault"], &json!(moves), &json!([]), &json!([]))).unwrap();
     assert!(told.lines.len() <= 16 && told.gainers.len() <= 16);
 }
+
+#[test]
+fn worth_is_told_in_what_people_name_and_is_unknown_elsewhere() {
+    let moves = json!([["@dai", "@vault", "@thief", "5000000000000000000"], ["@other", "@vault", "@thief", "7000"]]);
+    let mut case = case(&["@vault"], &moves, &json!([]), &json!([]));
+    let same = json!([{ "asset": "@dai", "decimals": 18 }]);
+    let worth = json!({ "numeraire": "@usdc", "numeraire_decimals": 6, "same": same });
+    case["settings"] = json!({ "modules": [{ "module": "market", "worth": worth }] });
+    let told = last(case).unwrap();
+    let mut worths: Vec<Option<u64>> =
+        told.lines.iter().map(|line| line.worth.map(|worth| worth.to::<u64>())).collect();
+    worths.sort_unstable();
+    assert_eq!(worths, [None, Some(5_000_000)]);
+}

@@ -42,6 +42,14 @@ pub enum AssetName {
 }
 
 impl AssetName {
+    /// The asset that is meant.
+    pub const fn asset(self) -> Asset {
+        match self {
+            Self::Native => Asset::Native,
+            Self::Token(token) => Asset::Erc20(token),
+        }
+    }
+
     /// Whether `asset` is meant by this name.
     pub fn names(self, asset: Asset) -> bool {
         match self {
