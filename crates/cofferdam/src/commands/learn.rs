@@ -91,7 +91,6 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     if let Some(out) = &out {
         may_be_replaced(out)?;
     }
-    cofferdam_evm::warm_up();
     let outcome = match (&arguments.cases, arguments.from, arguments.to) {
         (Some(folder), _, _) => of_cases(folder, arguments, ready.as_ref())?,
         (None, Some(from), Some(to)) => of_node(from, to, arguments, ready.as_ref())?,
