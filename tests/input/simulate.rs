@@ -121,6 +121,22 @@ async fn a_pending_transaction_stands_on_the_head_and_its_containment_is_tried_a
 }
 
 #[tokio::test]
+async fn a_bundle_runs_in_its_order_and_the_transaction_that_most_is_said_of_is_shown() {
+    let scene = Scene::set().await;
+    let nonce = scene.nonce().await;
+    let (first, second) = (scene.signed(1, nonce).await, scene.signed(40, nonce.saturating_add(1)).await);
+    let file = scene.folder.path().join("bundle.txt");
+    fs::write(&file, format!("{first}\n{second}\n")).expect("the folder can be written");
+    let explained = scene.found("bundle.txt").await;
+    assert_eq!(of_vault(&explained).0, "-40 ETH");
+    let notes = explained["notes"].to_string();
+    assert!(notes.contains("a bundle of 2 transactions; shown is number 2"), "{notes}");
+    let ended = scene.run(&["simulate", &second, &first, "--config", "cofferdam.toml", "--json"]).await;
+    let reversed: Value = serde_json::from_str(&ended.stdout).expect("one JSON document");
+    assert!(reversed["notes"].to_string().contains("transaction 1 would not be mined in this place"), "{reversed}");
+}
+
+#[tokio::test]
 async fn a_signed_transaction_is_explained_before_anybody_sends_it() {
     let scene = Scene::set().await;
     let raw = scene.signed(40, scene.nonce().await).await;

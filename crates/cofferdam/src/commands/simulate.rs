@@ -39,9 +39,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// A transaction's hash (mined or pending), a signed transaction (0x and hexadecimal digits, or a file that holds
-    /// them), or a case file.
-    #[arg(value_name = "TX | RAW | CASE")]
-    target: String,
+    /// them), or a case file. Several signed transactions, as arguments, in the lines of a file or in what `eth_sendBundle`
+    /// takes, are a bundle: they run in this order.
+    #[arg(value_name = "TX | RAW | CASE", required = true)]
+    targets: Vec<String>,
     /// A configuration: its endpoints, modules, invariants and levers.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -76,7 +77,7 @@ pub(super) fn account(text: &str) -> Result<Address, String> {
 /// [`Failure::Input`] names the argument that cannot be used; [`Failure::Outside`] when a node cannot tell what is
 /// needed.
 pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
-    let target = Target::read(&arguments.target)?;
+    let target = Target::read_all(&arguments.targets)?;
     let ready = match &arguments.config {
         Some(path) => {
             let ready = config::load(path, &|name| std::env::var_os(name));
@@ -170,10 +171,12 @@ async fn stand(
                     return Err(Failure::input(format!("{name}: a case brings its own state and its own hard fork")));
                 }
             }
-            of_case(Path::new(&arguments.target), *case, arguments.index, protected)
+            let path = arguments.targets.first().map(String::as_str).unwrap_or_default();
+            of_case(Path::new(path), *case, arguments.index, protected)
         }
         Target::Hash(hash) => at(arguments, ready).await?.known(hash, protected).await,
         Target::Raw(transaction) => at(arguments, ready).await?.pending(*transaction, protected).await,
+        Target::Bundle(transactions) => at(arguments, ready).await?.bundle(transactions, protected).await,
     }
 }
 

@@ -114,23 +114,75 @@ impl Outlet {
     /// [`Failure::Input`] when it is signed for another chain, [`Failure::Outside`] when the node cannot tell what is
     /// needed.
     pub(super) async fn pending(&self, transaction: Transaction, protected: Protected) -> Result<Ground, Failure> {
+        self.is_for_this_chain(&transaction)?;
         let chain = self.node.chain_id();
-        if let Some(other) = transaction.chain_id.filter(|signed| *signed != chain.0) {
-            return Err(Failure::input(format!(
-                "the transaction {} is signed for chain {other}, the node is on chain {chain}",
-                transaction.hash
-            )));
-        }
-        let head = self.node.head().await.map_err(Failure::outside)?;
-        let head = self.header(head.hash, "its newest block").await?;
-        let mut engine = self.engine(&protected);
-        let judge = judge(&protected, &mut engine)?;
-        engine.reset(head);
+        let (mut engine, judge) = self.on_newest(&protected).await?;
         let (execution, notes) = on_head(&mut engine, Arc::new(transaction))?;
         let verdict = judge.judge(&execution);
         let watch = protected.watch;
         let history = NO_HISTORY.to_owned();
         Ok(Ground { engine, judge, watch, execution, verdict, earlier: Vec::new(), chain, history, notes })
+    }
+
+    /// Transactions one after the other on top of the head; shown is the one that most is said of, after those before it.
+    ///
+    /// # Errors
+    /// [`Failure::Input`] when one is signed for another chain, [`Failure::Outside`] when the node cannot tell what is
+    /// needed.
+    pub(super) async fn bundle(&self, bundle: Vec<Transaction>, protected: Protected) -> Result<Ground, Failure> {
+        bundle.iter().try_for_each(|transaction| self.is_for_this_chain(transaction))?;
+        let (mut engine, mut judge) = self.on_newest(&protected).await?;
+        let bundle: Vec<Arc<Transaction>> = bundle.into_iter().map(Arc::new).collect();
+        let mut notes = Vec::new();
+        let mut shown: Option<(usize, Execution, Verdict)> = None;
+        for (place, transaction) in bundle.iter().enumerate() {
+            let before = bundle.get(..place).unwrap_or_default();
+            let executed = engine.pending_after(before, transaction.clone()).map_err(Failure::outside)?;
+            let verdict = judge.judge(&executed);
+            let number = place.saturating_add(1);
+            let said = verdict.level().map_or_else(|| "nothing is said of it".to_owned(), |level| level.to_string());
+            notes.push(match &executed.effects.outcome {
+                Outcome::Invalid(reason) => format!("transaction {number} would not be mined in this place: {reason}"),
+                Outcome::Success(_) | Outcome::Reverted(_) | Outcome::Halted(_) => {
+                    format!("transaction {number}, {}: {said}", transaction.hash)
+                }
+            });
+            judge.record(&executed);
+            // The last of those that most is said of: what came before led to it.
+            if shown.as_ref().is_none_or(|(_, _, known)| verdict.level() >= known.level()) {
+                shown = Some((place, executed, verdict));
+            }
+        }
+        let Some((place, execution, verdict)) = shown else {
+            return Err(Failure::input("a bundle without transactions"));
+        };
+        let count = counted(bundle.len(), "transaction");
+        notes.insert(0, format!("a bundle of {count}; shown is number {}", place.saturating_add(1)));
+        let earlier = bundle.into_iter().take(place).collect();
+        let (watch, chain, history) = (protected.watch, self.node.chain_id(), NO_HISTORY.to_owned());
+        Ok(Ground { engine, judge, watch, execution, verdict, earlier, chain, history, notes })
+    }
+
+    /// Whether `transaction` may be mined on the node's chain.
+    fn is_for_this_chain(&self, transaction: &Transaction) -> Result<(), Failure> {
+        let chain = self.node.chain_id();
+        match transaction.chain_id.filter(|signed| *signed != chain.0) {
+            Some(other) => Err(Failure::input(format!(
+                "the transaction {} is signed for chain {other}, the node is on chain {chain}",
+                transaction.hash
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// An engine on the node's newest block, and its judge.
+    async fn on_newest(&self, protected: &Protected) -> Result<(Engine, Detection), Failure> {
+        let head = self.node.head().await.map_err(Failure::outside)?;
+        let head = self.header(head.hash, "its newest block").await?;
+        let mut engine = self.engine(protected);
+        let judge = judge(protected, &mut engine)?;
+        engine.reset(head);
+        Ok((engine, judge))
     }
 
     async fn mined(&self, hash: B256, block: B256, protected: Protected) -> Result<Ground, Failure> {

@@ -8,7 +8,9 @@
 //!
 //! Nothing waits for the thread, and the guard's state is not touched by it. What is followed is bounded: beyond it the
 //! oldest that concerns nobody here makes room, and that is counted. A block that leaves the chain takes its
-//! announcements along, and gives back what it ended; a cancelled operation takes its findings along.
+//! announcements along, and gives back what it ended; a cancelled operation takes its findings along. Followed is what this
+//! process saw announced: a restart goes on from the checkpoint, and what stood in the blocks before is followed no more (what was
+//! told of it stands on the record).
 
 mod workshop;
 
@@ -292,14 +294,6 @@ impl Guard {
         if let Some(queued) = &mut self.queued {
             queued.submit(&head, KEPT_BLOCKS);
         }
-    }
-
-    /// Takes in operations that were announced before this process began: from executions, or their receipts, of earlier
-    /// blocks, oldest first.
-    pub fn recall_operations(&mut self, earlier: &[Execution]) {
-        earlier.iter().for_each(|execution| self.look_for_operations(execution));
-        // What was withdrawn then is on the record of then.
-        self.withdrawn_operations();
     }
 
     /// Judges and records what carrying out operations showed.

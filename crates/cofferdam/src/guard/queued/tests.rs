@@ -116,20 +116,3 @@ async fn what_has_no_power_over_anything_protected_shows_nothing() {
     assert!(happenings.is_empty() && found(&bed).is_empty(), "only the guardian may, whatever an event claims");
     assert_ne!(TELLER, Address::ZERO);
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_announced_before_a_restart_is_recalled_from_receipts() {
-    let mut bed = Bed::new().await;
-    let hash =
-        bed.net.submit_private(&bed.sign_data(TELLER, announcement(B256::repeat_byte(5), "drain()")).raw).unwrap();
-    bed.mine(1);
-    let (at, receipt) = bed.net.receipt(hash).unwrap();
-    let block = bed.net.block(at.number).unwrap();
-    assert_eq!(receipt.transaction, hash);
-    bed.restart().await.unwrap();
-    bed.guard.recall_operations(&cofferdam_evm::from_receipts(&block));
-    bed.mine(1);
-    bed.follow().await;
-    bed.guard.settle_trials().await.unwrap();
-    assert!(found(&bed).contains(&(Window::Before, true)));
-}
