@@ -203,8 +203,8 @@ mod tests {
             stage: Stage::Exploitation,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let record = (store.clone() as Arc<dyn Journal>, clock.clone() as Arc<dyn Clock>);
-        let served = serve(address, vec![source], (Arc::new(watch), ChainId(1)), record).await.unwrap();
+        let (journal, time): (Arc<dyn Journal>, Arc<dyn Clock>) = (store.clone(), clock.clone());
+        let served = serve(address, vec![source], (Arc::new(watch), ChainId(1)), (journal, time)).await.unwrap();
         Bed { _folder: folder, store, served, clock }
     }
 
