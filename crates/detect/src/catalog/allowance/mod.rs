@@ -15,7 +15,9 @@ use cofferdam_types::{
     Asset, Call, CallKind, Effects, EmittedLog, Evidence, Finding, Harm, Level, Movement, Selector, Severity,
 };
 
+mod credited;
 mod seized;
+mod turned;
 
 use crate::{Detector, DetectorInfo, Habit, History, Seen, amounts::is_residue, seen::Said};
 
@@ -60,6 +62,12 @@ impl Detector for Allowance {
         }
         if let Some(said) = seized::seized(seen, history) {
             findings.push(seen.finding(&INFO, b"seized", said));
+        }
+        if let Some(said) = turned::turned(seen) {
+            findings.push(seen.finding(&INFO, b"turned", said));
+        }
+        if let Some(said) = credited::credited(seen) {
+            findings.push(seen.finding(&INFO, b"credited", said));
         }
         findings
     }

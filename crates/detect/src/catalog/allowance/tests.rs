@@ -93,6 +93,69 @@ fn allowing_the_sender_to_spend_what_the_module_holds_is_an_alert() {
     assert_eq!(level(ID, approve("@thief", json!("0"))), None, "there is nothing to spend");
 }
 
+/// Two holders of the module's token are emptied by the thief, who redeems `sold` of the 180,000.
+fn emptied(holders: &[&str], sold: u64) -> Value {
+    let calls: Vec<Value> = holders
+        .iter()
+        .map(|holder| {
+            let arguments = json!([holder, "@attack", "90000"]);
+            json!({ "to": "@vault", "function": "transferFrom(address,address,uint256)", "arguments": arguments })
+        })
+        .collect();
+    let mut moves: Vec<Value> = holders.iter().map(|holder| json!(["@vault", holder, "@attack", "90000"])).collect();
+    moves.push(json!(["@vault", "@attack", "@pool", sold.to_string()]));
+    let writes: Vec<Value> =
+        (0..holders.len()).map(|index| json!(["@vault", format!("0xffff000{index}"), "90000", "0"])).collect();
+    json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault"] }],
+        "transactions": [{
+            "from": "@thief",
+            "call": { "to": "@attack", "function": "run()", "calls": calls },
+            "moves": moves,
+            "writes": writes,
+        }],
+    })
+}
+
+#[test]
+fn holders_who_are_emptied_and_turned_to_money_at_once_are_an_alert() {
+    assert_eq!(level(ID, emptied(&["@one", "@two"], 90_000)), Some(Level::Alert));
+    assert_eq!(level(ID, emptied(&["@one", "@two"], 89_999)), None, "a collector keeps what he sweeps");
+    assert_eq!(level(ID, emptied(&["@one"], 90_000)), None, "one may have asked for it");
+    let mut acting = emptied(&["@one", "@two"], 90_000);
+    acting["transactions"][0]["from"] = json!("@two");
+    assert_eq!(level(ID, acting), None, "one of two acts");
+}
+
+/// The desk takes in what the owner allowed, and `to` is written down for it, where its books stand in mapping `place`.
+fn deposited(to: u8, place: u8) -> Value {
+    let word = |byte: u8| alloy_primitives::B256::with_last_byte(byte);
+    let slot = alloy_primitives::keccak256([word(to), word(place)].concat()).to_string();
+    let (owner, thief) = (format!("0x{:040x}", 7), format!("0x{:040x}", 8));
+    let arguments = json!([owner, "@desk", "90000"]);
+    json!({
+        "modules": [{ "id": "desk", "contracts": ["@desk"] }],
+        "transactions": [{
+            "from": thief,
+            "call": { "to": "@desk", "function": "depositFor(address)", "calls": [
+                { "to": "@token", "function": "transferFrom(address,address,uint256)", "arguments": arguments }
+            ] },
+            "moves": [["@token", owner, "@desk", "90000"]],
+            "writes": [["@desk", slot, "5", "90005"]],
+        }],
+    })
+}
+
+#[test]
+fn what_an_owner_allowed_and_a_stranger_is_credited_with_is_an_alert() {
+    for place in [0, 3, 23] {
+        assert_eq!(level(ID, deposited(8, place)), Some(Level::Alert), "{place}");
+        assert_eq!(level(ID, deposited(7, place)), None, "the owner's own deposit, sent by a relayer");
+        assert_eq!(level(ID, deposited(9, place)), None, "somebody else's books are not read");
+    }
+    assert_eq!(level(ID, deposited(8, 24)), None, "where the books stand is not known");
+}
+
 #[test]
 fn an_allowance_for_later_is_told_where_the_module_was_watched_and_holds_the_token() {
     let bridge = |after_seconds: u64, spender_called: bool, moves: Value, checks: Value| {
