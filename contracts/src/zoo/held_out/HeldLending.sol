@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {HeldPair} from "./HeldPair.sol";
 
@@ -54,21 +53,6 @@ contract HeldShortAverage is IHeldPrice {
     /// @inheritdoc IHeldPrice
     function price() external view returns (uint256) {
         return _average;
-    }
-}
-
-/// @title The price of a vault's share, as the vault says it.
-/// @notice WRITTEN FOR DRILLS. The flaw: a vault's word can be bought with a donation.
-contract HeldVaultPrice is IHeldPrice {
-    IERC4626 private immutable _vault;
-
-    constructor(IERC4626 vault) {
-        _vault = vault;
-    }
-
-    /// @inheritdoc IHeldPrice
-    function price() external view returns (uint256) {
-        return _vault.convertToAssets(1e18);
     }
 }
 
