@@ -187,7 +187,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
     })
 }
 
-fn load(folder: &Path, entries: &[Entry]) -> Result<Vec<Runnable>, String> {
+pub(super) fn load(folder: &Path, entries: &[Entry]) -> Result<Vec<Runnable>, String> {
     entries.iter().map(|entry| Runnable::new(entry.read(folder).map_err(|error| error.to_string())?)).collect()
 }
 
@@ -198,7 +198,7 @@ fn registered_of(blocks: &[Runnable]) -> Vec<Address> {
 }
 
 #[derive(Default)]
-struct Timing {
+pub(super) struct Timing {
     registered: usize,
     transactions: u64,
     bare_micros: f64,
@@ -206,7 +206,7 @@ struct Timing {
 }
 
 impl Timing {
-    fn throughput(&self) -> Throughput {
+    pub(super) fn throughput(&self) -> Throughput {
         #[expect(clippy::as_conversions, reason = "counts far below 2^53, for a figure that people read")]
         let transactions = self.transactions as f64;
         let per_second = |micros: f64| if micros > 0.0 { transactions * 1e6 / micros } else { 0.0 };
@@ -238,7 +238,7 @@ fn time_bare(case: &Runnable, runs: u32, clock: &dyn Clock, timings: &mut [&mut 
 }
 
 /// Best time of executing, recording all effects, and judging.
-fn time_ours(
+pub(super) fn time_ours(
     case: &Runnable,
     modules: &[Module],
     runs: u32,

@@ -10,6 +10,7 @@ pub mod hostile;
 mod joined;
 pub mod learnt;
 mod newborns;
+pub mod rules;
 mod watched;
 pub mod zoo;
 

@@ -2,6 +2,7 @@
 
 mod held_out;
 mod learnt;
+mod scaling;
 mod zoo;
 
 use std::path::PathBuf;
@@ -19,8 +20,14 @@ use crate::telemetry::SystemClock;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folder with a `manifest.json` and the cases that it lists.
-    #[arg(long, required_unless_present = "zoo")]
+    #[arg(long, required_unless_present_any = ["zoo", "hostile"])]
     cases: Option<PathBuf>,
+    /// Judge transactions that are built to make judging slow instead, each at several sizes.
+    #[arg(long, conflicts_with_all = ["cases", "zoo"])]
+    hostile: bool,
+    /// Run the blocks with ten to ten thousand registered rules that do not match: time and memory.
+    #[arg(long, requires = "cases")]
+    rules: bool,
     /// Play the attack zoo instead: recall by family and by change, and what is said of honest flows.
     #[arg(long, conflicts_with = "cases")]
     zoo: bool,
@@ -46,6 +53,9 @@ pub struct Arguments {
 /// # Errors
 /// [`Failure::Input`] when a case cannot be read.
 pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
+    if arguments.hostile {
+        return scaling::hostile(json);
+    }
     let Some(folder) = &arguments.cases else {
         let part = if arguments.held_out { Part::HeldOut } else { Part::Known };
         return match &arguments.write {
@@ -53,6 +63,9 @@ pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
             None => zoo::run(part, arguments.learnt, &arguments.only, json),
         };
     };
+    if arguments.rules {
+        return scaling::rules(folder, arguments.runs, json);
+    }
     if arguments.learnt {
         return learnt::run(folder, json);
     }
