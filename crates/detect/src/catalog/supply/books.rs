@@ -6,7 +6,7 @@
 //! paid without an event is looked for among the other slots that fell.
 
 use alloy_primitives::{Address, B256, U256, b256, keccak256, map::HashMap};
-use cofferdam_types::{Asset, Evidence, Harm, Level, Severity, Signed};
+use cofferdam_types::{Asset, Evidence, Harm, Level, Severity, Signed, StorageWrite};
 
 use crate::{
     Seen,
@@ -126,6 +126,15 @@ fn grown_in(seen: &Seen<'_>, token: Address) -> Option<Said> {
     }
     // Somebody may have paid without an event: then another slot fell.
     let known: Vec<U256> = entries.iter().map(|entry| layout.slot(entry.account)).collect();
+    let counted = |write: &StorageWrite| {
+        write.address == token
+            && !known.contains(&write.slot)
+            && write.new.checked_sub(write.old).is_some_and(|grown| grown == excess)
+    };
+    // The supply grew by as much: a mint, whatever its event looks like. Whether it was paid for is another question.
+    if effects.writes.iter().any(counted) {
+        return None;
+    }
     let others = writes.iter().filter(|(slot, _)| !known.contains(slot));
     let fallen = others.fold(U256::ZERO, |sum, (_, (old, new))| sum.saturating_add(old.saturating_sub(*new)));
     if fallen >= excess {

@@ -132,5 +132,6 @@ fn balances_that_grow_by_more_than_was_minted_are_an_alert() {
         assert_eq!(sent(place, "2000", &[("7000", "6000")]), None, "somebody paid without an event");
         assert_eq!(sent(place, "2000", &[("7000", "6001")]), Some(Level::Alert));
     }
+    assert_eq!(sent(0, "2000", &[("90000", "91000")]), None, "the supply grew by as much: a mint by another event");
     assert_eq!(sent(64, "2000", &[]), None, "where the balances stand is not known");
 }
