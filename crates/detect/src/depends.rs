@@ -286,14 +286,21 @@ impl Depends {
     }
 }
 
+/// Whether a call asks for a price and was answered.
+fn asks(call: &Call) -> bool {
+    call.kind == CallKind::StaticCall
+        && call.status == CallStatus::Succeeded
+        && call.selector.is_some_and(|selector| SELECTORS.contains(&selector))
+}
+
+/// Whether anybody asks for a price in this transaction: most do not.
+pub(crate) fn is_asked(effects: &Effects) -> bool {
+    effects.calls.iter().any(asks)
+}
+
 /// What the module was told when it asked for prices, in the order of the calls.
 pub(crate) fn quotes(seen: &Seen<'_>) -> Vec<Quote> {
     let effects = seen.effects();
-    let asks = |call: &Call| {
-        call.kind == CallKind::StaticCall
-            && call.status == CallStatus::Succeeded
-            && call.selector.is_some_and(|selector| SELECTORS.contains(&selector))
-    };
     let mut quotes: Vec<Quote> = Vec::new();
     for (index, call) in effects.calls.iter().enumerate() {
         if quotes.len() >= MOST_QUOTES || !asks(call) || !is_asked_by_module(seen, call) {

@@ -15,7 +15,7 @@ use crate::{
     Detector, History, Seen, Settings, SettingsError,
     behaviour::Behaviour,
     catalog::{self, invariant, liquidity, repeat, slow_drain, velocity},
-    depends::{Quote, quotes},
+    depends::{Quote, is_asked, quotes},
     settings::{Allowed, Maintenance, ModuleSettings},
 };
 
@@ -234,7 +234,7 @@ impl Detection {
             return;
         }
         let mut asked: Vec<(u32, Vec<Quote>)> = Vec::new();
-        if judged.is_some_and(|judged| !judged.flagged) {
+        if judged.is_some_and(|judged| !judged.flagged) && is_asked(&execution.effects) {
             for index in touched.iter() {
                 let quotes = self.seen(execution, index).map(|seen| quotes(&seen)).unwrap_or_default();
                 if !quotes.is_empty() {
