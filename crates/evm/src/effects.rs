@@ -128,9 +128,6 @@ fn token_movements(effects: &mut Effects) {
     if effects.logs.is_empty() {
         return;
     }
-    let mut claimed = Vec::new();
-    for emitted in &effects.logs {
-        tokens::claims(&emitted.log, &effects.movements, &mut claimed);
-    }
+    let mut claimed = tokens::claims(effects.logs.iter().map(|emitted| &emitted.log), &effects.movements);
     effects.movements.append(&mut claimed);
 }

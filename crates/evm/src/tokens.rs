@@ -3,6 +3,7 @@
 //! ERC-20 and ERC-721 share one event signature and differ in how many arguments are indexed. Anything that does not
 //! have exactly the standard's shape is not a movement; it must never be guessed into one.
 
+use alloy_primitives::map::HashSet;
 use alloy_primitives::{Address, B256, Log, U256, b256};
 use cofferdam_types::{Asset, Movement, MovementProof};
 
@@ -20,8 +21,51 @@ const UNWRAPPED: B256 = b256!("7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7
 /// Entries of one ERC-1155 batch that are read; a longer one is cut, its balances are then checked, not believed.
 const BATCH_READ: usize = 256;
 
-/// Appends the movements that `log` claims. `native` are the native movements of the same execution.
-pub(crate) fn claims(log: &Log, native: &[Movement], out: &mut Vec<Movement>) {
+/// The movements that `logs` claim, in their order. `native` are the native movements of the same execution.
+pub(crate) fn claims<'l>(logs: impl Iterator<Item = &'l Log>, native: &[Movement]) -> Vec<Movement> {
+    let mut claimed = Vec::new();
+    let mut wraps = Vec::new();
+    for log in logs {
+        let before = claimed.len();
+        claim(log, native, &mut claimed);
+        if claimed.len() > before
+            && matches!(log.topics().first(), Some(first) if *first == WRAPPED || *first == UNWRAPPED)
+        {
+            wraps.push(before);
+        }
+    }
+    if !wraps.is_empty() {
+        drop_doubles(&mut claimed, &wraps);
+    }
+    claimed
+}
+
+/// Some wrapped coins emit both events. Where a token tells of what it makes by `Transfer`, the other event, which stands
+/// at the places `wraps`, says the same thing again.
+fn drop_doubles(claimed: &mut Vec<Movement>, wraps: &[usize]) {
+    let mut wraps = wraps.iter().copied().peekable();
+    let mut place = 0_usize;
+    let is_wrap: Vec<bool> = claimed
+        .iter()
+        .map(|_| {
+            let is_wrap = wraps.next_if_eq(&place).is_some();
+            place = place.saturating_add(1);
+            is_wrap
+        })
+        .collect();
+    let tells: HashSet<(Asset, bool)> = claimed
+        .iter()
+        .zip(&is_wrap)
+        .filter(|(moved, is_wrap)| !**is_wrap && moved.from.is_zero() != moved.to.is_zero())
+        .map(|(moved, _)| (moved.asset, moved.from.is_zero()))
+        .collect();
+    let mut is_wrap = is_wrap.into_iter();
+    claimed
+        .retain(|moved| !is_wrap.next().unwrap_or_default() || !tells.contains(&(moved.asset, moved.from.is_zero())));
+}
+
+/// Appends the movements that `log` claims.
+fn claim(log: &Log, native: &[Movement], out: &mut Vec<Movement>) {
     let topics = log.topics();
     let Some(first) = topics.first() else { return };
     if *first == TRANSFER {
@@ -114,10 +158,33 @@ mod tests {
     use super::*;
 
     fn read(topics: Vec<B256>, data: Vec<u8>) -> Vec<Movement> {
-        let mut out = Vec::new();
-        let log = Log::new_unchecked(Address::with_last_byte(9), topics, Bytes::from(data));
-        claims(&log, &[], &mut out);
-        out
+        claims([log(topics, data)].iter(), &[])
+    }
+
+    fn log(topics: Vec<B256>, data: Vec<u8>) -> Log {
+        Log::new_unchecked(Address::with_last_byte(9), topics, Bytes::from(data))
+    }
+
+    #[test]
+    fn a_wrapped_coin_that_tells_twice_is_counted_once() {
+        let (token, holder) = (Address::with_last_byte(9), Address::with_last_byte(1));
+        let amount = || U256::from(7).to_be_bytes_vec();
+        let native = |from, to| Movement {
+            asset: Asset::Native,
+            from,
+            to,
+            amount: U256::from(7),
+            proof: MovementProof::Claimed,
+        };
+        let deposit = || log(vec![WRAPPED, holder.into_word()], amount());
+        let withdrawal = || log(vec![UNWRAPPED, holder.into_word()], amount());
+        let minted = || log(vec![TRANSFER, B256::ZERO, holder.into_word()], amount());
+        let paid = [native(holder, token), native(token, holder)];
+        let count = |logs: &[Log]| claims(logs.iter(), &paid).len();
+        assert_eq!(count(&[deposit(), deposit()]), 2, "two deposits of the same amount");
+        assert_eq!(count(&[minted(), deposit()]), 1);
+        assert_eq!(count(&[deposit(), minted()]), 1);
+        assert_eq!(count(&[minted(), deposit(), withdrawal()]), 2, "it tells of what it makes, not of what it burns");
     }
 
     #[test]

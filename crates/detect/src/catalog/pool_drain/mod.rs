@@ -126,7 +126,13 @@ fn taker(seen: &Seen<'_>, pool: Address, asset: Asset, lost: U256) -> Option<Add
         if seen.protected(to) || seen.prices().is_pool(to) || asset.token() == Some(to) {
             continue;
         }
-        let gain = effects.claimed_net(to, asset).gain();
+        // A wrapped coin is unwrapped at once by whoever has no use for it.
+        let coins = effects
+            .movements
+            .iter()
+            .filter(|paid| paid.asset == Asset::Native && paid.to == to && asset.token() == Some(paid.from));
+        let unwrapped = coins.fold(U256::ZERO, |sum, paid| sum.saturating_add(paid.amount));
+        let gain = effects.claimed_net(to, asset).gain().saturating_add(unwrapped);
         if best.is_none_or(|(_, most)| gain > most) {
             best = Some((to, gain));
         }

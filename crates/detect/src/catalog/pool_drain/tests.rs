@@ -48,6 +48,17 @@ fn the_pool_of_a_registered_token_and_a_registered_pool_are_told_alike() {
 }
 
 #[test]
+fn whoever_unwraps_what_he_got_has_got_it() {
+    let mut case = case("@token", (1_000_000, 10_000), (100_000, 100_000), (ZERO, 9_990_000), 900_000);
+    let moves = case["transactions"][0]["moves"].as_array_mut().unwrap();
+    moves.push(json!(["@cash", "@attack", ZERO, "900000"]));
+    assert_eq!(level(ID, case.clone()), None, "nobody has it");
+    let moves = case["transactions"][0]["moves"].as_array_mut().unwrap();
+    moves.push(json!(["native", "@cash", "@attack", "900000"]));
+    assert_eq!(level(ID, case), Some(Level::Alert));
+}
+
+#[test]
 fn strangers_to_the_pool_are_not_told() {
     let case = case("@other", (1_000_000, 10_000), (100_000, 100_000), (ZERO, 9_990_000), 900_000);
     assert_eq!(level(ID, case), None);
