@@ -47,6 +47,11 @@ impl Layout {
     }
 }
 
+/// `left` without `right`.
+fn less(left: Signed, right: Signed) -> Signed {
+    left.saturating_add(Signed { negative: !right.negative, ..right })
+}
+
 /// What storage and events say of one account.
 struct Entry {
     account: Address,
@@ -80,10 +85,6 @@ fn grown_in(seen: &Seen<'_>, token: Address) -> Option<Said> {
         }
         writes.insert(write.slot, (write.old, write.new));
     }
-    // Nothing rose: the one question that most transactions answer.
-    if !writes.values().any(|(old, new)| new > old) {
-        return None;
-    }
     let mut accounts: Vec<Address> = Vec::new();
     let (mut minted, mut burned) = (U256::ZERO, U256::ZERO);
     for movement in effects.movements.iter().filter(|movement| movement.asset == asset) {
@@ -102,6 +103,14 @@ fn grown_in(seen: &Seen<'_>, token: Address) -> Option<Said> {
             return None;
         }
     }
+    let made = Signed::between(burned, minted);
+    // All entries together rose by no more than was made: then those of the accounts did not either, or another fell. Most
+    // transactions end here, before anything is hashed.
+    let risen =
+        writes.values().fold(Signed::default(), |sum, (old, new)| sum.saturating_add(Signed::between(*old, *new)));
+    if less(risen, made).gain().is_zero() {
+        return None;
+    }
     let entry = |layout: Layout, account: Address| {
         let change = writes.get(&layout.slot(account));
         let observed = change.map_or_else(Signed::default, |(old, new)| Signed::between(*old, *new));
@@ -116,10 +125,7 @@ fn grown_in(seen: &Seen<'_>, token: Address) -> Option<Said> {
     let sum = |each: &dyn Fn(&Entry) -> Signed| {
         entries.iter().fold(Signed::default(), |sum, entry| sum.saturating_add(each(entry)))
     };
-    let made = Signed::between(burned, minted);
-    let observed = sum(&|entry| entry.observed);
-    let excess = observed.saturating_add(Signed { negative: !made.negative, ..made });
-    let excess = excess.gain();
+    let excess = less(sum(&|entry| entry.observed), made).gain();
     let held = entries.iter().filter_map(|entry| entry.old).fold(U256::ZERO, U256::saturating_add);
     if excess.is_zero() || excess.saturating_mul(U256::from(LEAST_SHARE)) < held {
         return None;
