@@ -129,7 +129,7 @@ fn a_person_closes_an_incident_while_a_guard_holds_the_record() {
         harm: Vec::new(),
         evidence: Vec::new(),
     };
-    let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new() };
+    let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new(), left_out: 0 };
     let found = Event::Found { finding, window: Window::Pending, block: None, standing, trail: None };
     let batch = Batch { at: UnixMillis(1_795_406_706_789), events: vec![found], checkpoint: None };
     let incident = guard.commit(&batch).unwrap().incidents.remove(0).unwrap();

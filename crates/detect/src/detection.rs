@@ -319,6 +319,7 @@ impl Judge for Detection {
 
     fn judge(&self, execution: &Execution) -> Verdict {
         let (mut findings, mut harm) = (Vec::new(), Vec::new());
+        let mut left_out: usize = 0;
         for index in self.touched(execution).iter() {
             let Some(seen) = self.seen(execution, index) else { continue };
             if !seen.account().lines.is_empty() {
@@ -337,6 +338,7 @@ impl Judge for Detection {
                 self.temper(&seen, &mut finding);
                 findings.push(finding);
             }
+            left_out = left_out.saturating_add(seen.left_out());
         }
         findings.extend(self.around(execution));
         if findings.len() > 1 {
@@ -344,7 +346,11 @@ impl Judge for Detection {
             findings
                 .sort_by_key(|finding: &Finding| (std::cmp::Reverse((finding.level, finding.severity)), finding.id));
         }
-        let verdict = Verdict { findings, harm, standing: execution.standing.clone() };
+        let mut standing = execution.standing.clone();
+        // Said whether or not anything was found: silence about what nobody looked at would be taken for peace.
+        standing.left_out =
+            u64::try_from(left_out).unwrap_or(u64::MAX).saturating_add(execution.effects.unchecked.into());
+        let verdict = Verdict { findings, harm, standing };
         self.last.set(Some(Judged::of(execution, &verdict)));
         verdict
     }
@@ -416,7 +422,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testbed::{Case, last};
+    use crate::testbed::{Case, account, last};
 
     fn built_with(settings: &str) -> Result<Detection, SettingsError> {
         let modules = json!([{ "id": "vault", "contracts": ["@vault"] }, { "id": "pool", "contracts": ["@pool"] }]);
@@ -470,6 +476,28 @@ mod tests {
             }],
         });
         assert!(last(case).is_empty());
+    }
+
+    #[test]
+    fn what_was_left_out_for_its_number_is_said_where_nothing_was_found() {
+        let case = Case::read(json!({
+            "modules": [{ "id": "vault", "contracts": ["@vault"] }],
+            "transactions": [{ "from": "@user", "call": { "to": "@vault", "function": "act()" } }],
+        }));
+        let (vault, mut execution) = (account("vault"), case.executions().remove(0));
+        assert_eq!(case.detection().judge(&execution).standing.left_out, 0);
+        let gifts = (1..=100_u8).map(|number| Movement {
+            asset: Asset::Erc20(Address::repeat_byte(number)),
+            from: account("user"),
+            to: vault,
+            amount: U256::from(5),
+            proof: MovementProof::Claimed,
+        });
+        execution.effects.movements.extend(gifts);
+        execution.effects.unchecked = 3;
+        let verdict = case.detection().judge(&execution);
+        assert!(verdict.findings.is_empty(), "gifts are no harm: {:?}", verdict.findings);
+        assert_eq!(verdict.standing.left_out, 100 - 64 + 3, "flows beyond the most that are looked at, and balances");
     }
 
     #[test]

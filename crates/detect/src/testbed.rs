@@ -354,7 +354,7 @@ impl TransactionDraft {
             effects,
             facts: self.facts.iter().enumerate().map(fact).collect(),
             assertions: self.assertions.clone(),
-            standing: Standing { head: block.block_ref(), basis: self.basis, missing },
+            standing: Standing { head: block.block_ref(), basis: self.basis, missing, left_out: 0 },
             block: Arc::new(block),
         }
     }

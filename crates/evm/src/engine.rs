@@ -366,7 +366,7 @@ impl Engine {
         let Seen { transaction, window, block, index } = seen;
         let state = self.machine.state_mut();
         let missing = std::mem::take(&mut state.missing);
-        let standing = Standing { head: state.at, basis: Basis::Executed, missing };
+        let standing = Standing { head: state.at, basis: Basis::Executed, missing, left_out: 0 };
         let (facts, assertions) = (Vec::new(), Vec::new());
         Execution { transaction, window, block, index, effects, facts, assertions, standing }
     }
@@ -606,6 +606,7 @@ pub(crate) fn from_receipt(
             head: header.parent_ref().unwrap_or_default(),
             basis: Basis::Receipt,
             missing: Vec::new(),
+            left_out: 0,
         },
     }
 }

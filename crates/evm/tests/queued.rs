@@ -115,7 +115,7 @@ fn receipt(logs: Vec<Log>) -> Execution {
         effects: Effects { logs, ..Effects::nothing(Outcome::Success(Bytes::new())) },
         facts: Vec::new(),
         assertions: Vec::new(),
-        standing: Standing { head: head().block_ref(), basis: Basis::Receipt, missing: Vec::new() },
+        standing: Standing { head: head().block_ref(), basis: Basis::Receipt, missing: Vec::new(), left_out: 0 },
     }
 }
 

@@ -138,7 +138,7 @@ mod tests {
             harm: Vec::new(),
             evidence: vec![Evidence::new("sender", alloy_primitives::Address::repeat_byte(9))],
         };
-        let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new() };
+        let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new(), left_out: 0 };
         Event::Found { finding, window: Window::Pending, block: None, standing, trail: None }
     }
 

@@ -55,6 +55,15 @@ pub struct Standing {
     pub basis: Basis,
     /// State that was missing, each once. Empty means complete.
     pub missing: Vec<Missing>,
+    /// In a verdict: assets, balances, changes and owners that were not looked at, for their number. Of an execution that
+    /// nobody has judged yet it is 0.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub left_out: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A view call whose answer, before and after a transaction, somebody wants to compare.
@@ -143,7 +152,7 @@ pub trait Judge: Send {
     /// What an operation that waits for its time means, by what it did when it was carried out on a fork. Records nothing. A
     /// judge that does not look at such operations finds nothing.
     fn judge_queued(&self, rehearsal: &Rehearsal) -> Verdict {
-        let standing = Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new() };
+        let standing = Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new(), left_out: 0 };
         Verdict { findings: Vec::new(), harm: Vec::new(), standing }
     }
 

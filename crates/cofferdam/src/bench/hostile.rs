@@ -122,7 +122,7 @@ fn execution(effects: Effects) -> Execution {
         effects,
         facts: Vec::new(),
         assertions: Vec::new(),
-        standing: Standing { head: Default::default(), basis: Basis::Executed, missing: Vec::new() },
+        standing: Standing { head: Default::default(), basis: Basis::Executed, missing: Vec::new(), left_out: 0 },
     }
 }
 

@@ -151,7 +151,12 @@ fn standing(case: &Runnable, entry: &Entry, modules: &[Module]) -> Result<Option
         effects: Effects::nothing(Outcome::Success(Default::default())),
         facts: Vec::new(),
         assertions: Vec::new(),
-        standing: Standing { head: engine.head().block_ref(), basis: Basis::Executed, missing: Vec::new() },
+        standing: Standing {
+            head: engine.head().block_ref(),
+            basis: Basis::Executed,
+            missing: Vec::new(),
+            left_out: 0,
+        },
     });
     engine.reset(head(case));
     let creator = Creator { account: attack.from, nonce: attack.nonce, ..Creator::default() };

@@ -40,7 +40,7 @@ fn mined(number: u64, from: Address, to: Option<Address>) -> Execution {
         effects: Effects::nothing(Outcome::Success(Bytes::new())),
         facts: Vec::new(),
         assertions: Vec::new(),
-        standing: Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new() },
+        standing: Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new(), left_out: 0 },
     }
 }
 
@@ -58,7 +58,7 @@ fn creating(mut execution: Execution, contract: Address) -> Execution {
 }
 
 fn nothing() -> Verdict {
-    let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new() };
+    let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new(), left_out: 0 };
     Verdict { findings: Vec::new(), harm: Vec::new(), standing }
 }
 

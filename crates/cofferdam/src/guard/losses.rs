@@ -84,7 +84,7 @@ mod tests {
                 evidence: Vec::new(),
             })
             .collect();
-        let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new() };
+        let standing = Standing { head: BlockRef::default(), basis: Basis::Executed, missing: Vec::new(), left_out: 0 };
         Verdict { findings, harm: Vec::new(), standing }
     }
 

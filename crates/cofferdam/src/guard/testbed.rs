@@ -214,7 +214,7 @@ impl Judge for Eyes {
 
     fn judge_queued(&self, rehearsal: &Rehearsal) -> Verdict {
         let judged = rehearsal.executions.iter().map(|execution| self.judge(execution));
-        let standing = Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new() };
+        let standing = Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new(), left_out: 0 };
         let nothing = || Verdict { findings: Vec::new(), harm: Vec::new(), standing };
         judged.into_iter().find(|verdict| !verdict.findings.is_empty()).unwrap_or_else(nothing)
     }

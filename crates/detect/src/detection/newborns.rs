@@ -9,8 +9,10 @@ use crate::catalog::hostile_contract;
 pub(super) fn judge(detection: &Detection, newborn: &Newborn) -> Verdict {
     let mut findings: Vec<Finding> = Vec::new();
     let mut standing = newborn.creation.standing.clone();
+    let mut left_out = 0_u64;
     for attempt in &newborn.attempts {
         let verdict = detection.judge(&attempt.execution);
+        left_out = left_out.saturating_add(verdict.standing.left_out);
         if verdict.findings.is_empty() {
             continue;
         }
@@ -44,5 +46,6 @@ pub(super) fn judge(detection: &Detection, newborn: &Newborn) -> Verdict {
         }
     }
     findings.sort_by_key(|finding| (std::cmp::Reverse((finding.level, finding.severity)), finding.id));
+    standing.left_out = left_out;
     Verdict { findings, harm: Vec::new(), standing }
 }

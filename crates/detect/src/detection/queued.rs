@@ -10,10 +10,11 @@ use crate::catalog::queued_operation;
 pub(super) fn judge(detection: &Detection, rehearsal: &Rehearsal) -> Verdict {
     let mut findings: Vec<Finding> = Vec::new();
     let first = rehearsal.executions.first().map(|execution| execution.standing.clone());
-    let nothing = || Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new() };
-    let standing = first.unwrap_or_else(nothing);
+    let nothing = || Standing { head: rehearsal.head, basis: Basis::Executed, missing: Vec::new(), left_out: 0 };
+    let mut standing = first.unwrap_or_else(nothing);
     for execution in &rehearsal.executions {
         let verdict = detection.judge(execution);
+        standing.left_out = standing.left_out.saturating_add(verdict.standing.left_out);
         for index in detection.touched(execution).iter() {
             let Some(seen) = detection.seen(execution, index) else { continue };
             let found = queued_operation::by_rehearsal(&seen, &detection.history, rehearsal, &verdict.findings);

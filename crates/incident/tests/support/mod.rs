@@ -142,5 +142,5 @@ pub fn confirmed(plan: PlanId) -> Event {
 }
 
 fn standing() -> Standing {
-    Standing { head: block(1), basis: Basis::Executed, missing: Vec::new() }
+    Standing { head: block(1), basis: Basis::Executed, missing: Vec::new(), left_out: 0 }
 }

@@ -72,6 +72,8 @@ pub(super) struct Standing {
     pub(super) index: Option<u32>,
     pub(super) basis: Basis,
     pub(super) missing: Vec<String>,
+    /// Assets, balances, changes and owners that were not looked at, for their number.
+    pub(super) left_out: u64,
     pub(super) words: String,
 }
 
@@ -179,7 +181,7 @@ pub(super) fn explained(ground: &mut Ground, containment: Vec<Containment>) -> E
             value_wei: transaction.value.to_string(),
             call: call_of(transaction.selector(), &transaction.input),
         },
-        stands_on: standing(execution),
+        stands_on: standing(execution, &ground.verdict),
         outcome: ended(&execution.effects),
         calls: execution.effects.calls.iter().map(|call| frame(&execution.effects, call, &labels, &value)).collect(),
         movements: transfers(&execution.effects, &assets),
@@ -192,7 +194,7 @@ pub(super) fn explained(ground: &mut Ground, containment: Vec<Containment>) -> E
     }
 }
 
-fn standing(execution: &Execution) -> Standing {
+fn standing(execution: &Execution, verdict: &Verdict) -> Standing {
     let standing = &execution.standing;
     let place = match execution.index {
         Some(index) => format!("in its place, transaction {index} of block {}", execution.block.number),
@@ -214,6 +216,7 @@ fn standing(execution: &Execution) -> Standing {
         index: execution.index,
         basis: standing.basis,
         missing: standing.missing.iter().map(missing).collect(),
+        left_out: verdict.standing.left_out,
         words: format!("the state after block {} {}, {place}{basis}", standing.head.number, standing.head.hash),
     }
 }

@@ -43,6 +43,12 @@ fn subject(explained: &Explained) -> Result<(), Failure> {
     let mut lines = wrapped(&stands_on.words, TEXT).into_iter();
     print_line(format_args!("stands on    {}", lines.next().unwrap_or_default()))?;
     lines.try_for_each(|line| print_line(format_args!("             {line}")))?;
+    if stands_on.left_out > 0 {
+        let count = stands_on.left_out;
+        print_line(format_args!(
+            "left out     {count} assets, balances, changes or owners not looked at, for their number"
+        ))?;
+    }
     if stands_on.missing.is_empty() {
         return print_line("missing      nothing");
     }
