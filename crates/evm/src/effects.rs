@@ -1,7 +1,10 @@
 //! Turns what one run left behind into [`Effects`]. Facts only, in the order of the types' docs.
 
+use alloy_primitives::Address;
+use alloy_primitives::map::AddressMap;
 use cofferdam_types::{
-    CallKind, CodeChange, Effects, EmittedLog, Movement, MovementProof, Outcome, Receipt, StorageWrite, Transaction,
+    Call, CallKind, CodeChange, Effects, EmittedLog, Movement, MovementProof, Outcome, Receipt, StorageWrite,
+    Transaction,
 };
 use revm::context::result::{ExecutionResult, HaltReason, Output};
 use revm::primitives::{KECCAK_EMPTY, U256};
@@ -66,7 +69,18 @@ fn outcome(result: ExecutionResult<HaltReason>) -> (Outcome, Vec<alloy_primitive
     }
 }
 
+/// Who made each contract: the first frame that did. Made once: every contract would go over every frame otherwise.
+fn creators_in(calls: &[Call]) -> AddressMap<Address> {
+    let creations = calls.iter().filter(|call| matches!(call.kind, CallKind::Create | CallKind::Create2));
+    let mut creators = AddressMap::default();
+    for creation in creations {
+        creators.entry(creation.callee).or_insert(creation.caller);
+    }
+    creators
+}
+
 fn state_changes(changes: &EvmState, effects: &mut Effects) {
+    let mut creators: Option<AddressMap<Address>> = None;
     for (address, account) in changes {
         if !account.is_touched() {
             continue;
@@ -97,10 +111,7 @@ fn state_changes(changes: &EvmState, effects: &mut Effects) {
         let old = account.original_info().code_hash;
         let old = if account.is_loaded_as_not_existing() { KECCAK_EMPTY } else { old };
         if old != new {
-            let opened = |call: &&cofferdam_types::Call| {
-                call.callee == *address && matches!(call.kind, CallKind::Create | CallKind::Create2)
-            };
-            let creator = effects.calls.iter().find(opened).map(|call| call.caller);
+            let creator = creators.get_or_insert_with(|| creators_in(&effects.calls)).get(address).copied();
             let code = account.info.code.as_ref().filter(|_| account.is_created());
             let shape = code.and_then(|code| shape::shape_of(code.original_byte_slice()));
             effects.code_changes.push(CodeChange { address: *address, old, new, creator, shape });

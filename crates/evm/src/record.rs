@@ -138,11 +138,27 @@ impl Recorder {
             }
         }
         if status != CallStatus::Succeeded {
-            for call in self.calls.iter_mut().skip(at) {
+            // The frames inside follow when the outermost ends: each of many nested reverts would go over all of them.
+            if let Some(call) = self.calls.get_mut(at) {
                 call.effective = false;
             }
         } else if ended == InstructionResult::SelfDestruct {
             self.destroyed(context, index);
+        }
+        if self.open.is_empty() {
+            self.settle();
+        }
+    }
+
+    /// What happened inside a frame that failed was not kept. A frame stands behind the one that opened it.
+    fn settle(&mut self) {
+        for at in 0..self.calls.len() {
+            let parent =
+                self.calls.get(at).and_then(|call| call.parent).and_then(|parent| usize::try_from(parent).ok());
+            let kept = parent.and_then(|parent| self.calls.get(parent)).is_none_or(|parent| parent.effective);
+            if let Some(call) = self.calls.get_mut(at) {
+                call.effective &= kept;
+            }
         }
     }
 
@@ -193,5 +209,27 @@ impl Handler for Recording<'_> {
                 return Ok(result);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(parent: Option<u32>, effective: bool) -> Call {
+        let (depth, zero) = (0, Address::ZERO);
+        let call = Call::new(parent, depth, CallKind::Call, zero, zero, zero, None, U256::ZERO, (0, 0));
+        Call { effective, ..call }
+    }
+
+    #[test]
+    fn frames_inside_a_frame_that_failed_are_not_kept_and_those_beside_it_are() {
+        let frames =
+            [(None, true), (Some(0), false), (Some(1), true), (Some(2), true), (Some(0), true), (Some(4), true)];
+        let calls = frames.map(|(parent, effective)| frame(parent, effective)).into();
+        let mut recorder = Recorder { calls, ..Recorder::default() };
+        recorder.settle();
+        let kept: Vec<bool> = recorder.calls.iter().map(|call| call.effective).collect();
+        assert_eq!(kept, [true, false, false, false, true, true]);
     }
 }

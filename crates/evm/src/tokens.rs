@@ -3,6 +3,8 @@
 //! ERC-20 and ERC-721 share one event signature and differ in how many arguments are indexed. Anything that does not
 //! have exactly the standard's shape is not a movement; it must never be guessed into one.
 
+use std::cell::OnceCell;
+
 use alloy_primitives::map::HashSet;
 use alloy_primitives::{Address, B256, Log, U256, b256};
 use cofferdam_types::{Asset, Movement, MovementProof};
@@ -21,13 +23,40 @@ const UNWRAPPED: B256 = b256!("7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7
 /// Entries of one ERC-1155 batch that are read; a longer one is cut, its balances are then checked, not believed.
 const BATCH_READ: usize = 256;
 
+/// The native movements of an execution, by what a wrapped coin is asked for. Looked through once, when the first event of
+/// such a coin is met: thousands of events times thousands of payments would be a way to stall the loop.
+struct Native<'n> {
+    movements: &'n [Movement],
+    paid: OnceCell<HashSet<(Address, U256)>>,
+    given: OnceCell<HashSet<(Address, U256)>>,
+}
+
+impl<'n> Native<'n> {
+    const fn new(movements: &'n [Movement]) -> Self {
+        Self { movements, paid: OnceCell::new(), given: OnceCell::new() }
+    }
+
+    /// Whether exactly `amount` was paid to `account` by anybody.
+    fn paid(&self, account: Address, amount: U256) -> bool {
+        let paid = || self.movements.iter().map(|moved| (moved.to, moved.amount)).collect();
+        self.paid.get_or_init(paid).contains(&(account, amount))
+    }
+
+    /// Whether `account` paid exactly `amount` to anybody.
+    fn given(&self, account: Address, amount: U256) -> bool {
+        let given = || self.movements.iter().map(|moved| (moved.from, moved.amount)).collect();
+        self.given.get_or_init(given).contains(&(account, amount))
+    }
+}
+
 /// The movements that `logs` claim, in their order. `native` are the native movements of the same execution.
 pub(crate) fn claims<'l>(logs: impl Iterator<Item = &'l Log>, native: &[Movement]) -> Vec<Movement> {
     let mut claimed = Vec::new();
     let mut wraps = Vec::new();
+    let native = Native::new(native);
     for log in logs {
         let before = claimed.len();
-        claim(log, native, &mut claimed);
+        claim(log, &native, &mut claimed);
         if claimed.len() > before
             && matches!(log.topics().first(), Some(first) if *first == WRAPPED || *first == UNWRAPPED)
         {
@@ -65,7 +94,7 @@ fn drop_doubles(claimed: &mut Vec<Movement>, wraps: &[usize]) {
 }
 
 /// Appends the movements that `log` claims.
-fn claim(log: &Log, native: &[Movement], out: &mut Vec<Movement>) {
+fn claim(log: &Log, native: &Native<'_>, out: &mut Vec<Movement>) {
     let topics = log.topics();
     let Some(first) = topics.first() else { return };
     if *first == TRANSFER {
@@ -113,15 +142,15 @@ fn batch(log: &Log, topics: &[B256], out: &mut Vec<Movement>) {
 
 /// Many contracts emit these two events for other things. It is a wrapped coin only if the same execution moved the
 /// same amount of the native coin into (or out of) the emitter.
-fn wrapping(log: &Log, topics: &[B256], native: &[Movement], out: &mut Vec<Movement>) {
+fn wrapping(log: &Log, topics: &[B256], native: &Native<'_>, out: &mut Vec<Movement>) {
     let data = log.data.data.as_ref();
     let ([kind, holder], 32) = (topics, data.len()) else { return };
     let amount = U256::from_be_slice(data);
     let (asset, holder) = (Asset::Erc20(log.address), account(holder));
-    if *kind == WRAPPED && native.iter().any(|paid| paid.to == log.address && paid.amount == amount) {
+    if *kind == WRAPPED && native.paid(log.address, amount) {
         push(out, asset, Address::ZERO, holder, amount);
     }
-    if *kind == UNWRAPPED && native.iter().any(|paid| paid.from == log.address && paid.amount == amount) {
+    if *kind == UNWRAPPED && native.given(log.address, amount) {
         push(out, asset, holder, Address::ZERO, amount);
     }
 }
