@@ -4,6 +4,7 @@
 mod clock;
 mod disk;
 mod endpoints;
+mod envelope;
 mod guardian;
 mod ipc;
 mod mempool;

@@ -1,25 +1,13 @@
 //! `envelope`: drafted, read, signed by people on machines without a node, checked, edited, revoked.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use cofferdam_e2e::{Ended, Program};
+use cofferdam_e2e::{Ended, Program, people};
 use serde_json::Value;
 
 use crate::refused;
 
-/// Two people's keystores, with passwords `drill-one` and `drill-two`; their keys are nobody's secret.
-const ONE: &str = r#"{"address":"19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A","crypto":{"cipher":"aes-128-ctr","cipherparams":
-{"iv":"f65e39c5989355fe1e3f0a612e444bdb"},"ciphertext":"0eddc73735ce6f5ba3be171a0be2a8b3cd1d7c5c02adffbeb7ebc001f256e34d",
-"kdf":"pbkdf2","kdfparams":{"c":1000,"dklen":32,"prf":"hmac-sha256","salt":"425dc945befdd982052bb5756b90a6c2"},
-"mac":"ef854c4c7af2dfbc3e6a11868fefa08737aeb931b186e8cef576fcb4282ea5f8"},"id":"306c98d6-e8bf-4ac2-8757-79c783c1ed38",
-"version":3}"#;
-const TWO: &str = r#"{"address":"1563915e194D8CfBA1943570603F7606A3115508","crypto":{"cipher":"aes-128-ctr","cipherparams":
-{"iv":"74e8079f80181d2772174d24321d81cd"},"ciphertext":"a389abeac87b07673a831a229eae7335857640f51682333a6c2db40b7bef925d",
-"kdf":"pbkdf2","kdfparams":{"c":1000,"dklen":32,"prf":"hmac-sha256","salt":"be3f969c6588b02c48c080f274fe73ae"},
-"mac":"bdf613cd7a577e5d5446898f04eee197d3113acec7c5a8733c881fb6b2bc711e"},"id":"b085315a-6449-48d0-99d8-ba8ae07c6b69",
-"version":3}"#;
 const CONFIGURATION: &str = "\
 SIGNERS_AND_LIMITS
 [chain]
@@ -45,18 +33,10 @@ accounts = ['0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A', '0x1563915e194D8CfBA19
 threshold = 2
 ";
 
-fn place(folder: &Path, name: &str, text: &str) {
-    let path = folder.join(name);
-    fs::write(&path, text).expect("a new folder can be written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("our own file");
-}
-
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    for (name, text) in [("one.json", ONE), ("two.json", TWO), ("one", "drill-one\n"), ("two", "drill-two\n")] {
-        place(folder.path(), name, text);
-    }
-    place(folder.path(), "cofferdam.toml", &CONFIGURATION.replace("SIGNERS_AND_LIMITS\n", ""));
+    people::move_in(folder.path());
+    people::place(folder.path(), "cofferdam.toml", &CONFIGURATION.replace("SIGNERS_AND_LIMITS\n", ""));
     folder
 }
 
@@ -94,16 +74,16 @@ async fn an_envelope_holds_when_enough_have_signed_what_they_read_and_one_of_the
 
     // The configuration takes it as its limits, and says so.
     let with = |limits: &str| CONFIGURATION.replace("SIGNERS_AND_LIMITS", limits);
-    place(at, "cofferdam.toml", &with("limits = 'envelope.toml'"));
+    people::place(at, "cofferdam.toml", &with("limits = 'envelope.toml'"));
     let checked = run(at, "config check").await;
     assert!(checked.code == Some(0) && checked.stdout.contains("acts within its limits"), "{checked:?}");
 
     // Any value that is changed voids it, wherever that is noticed.
     let signed = fs::read_to_string(at.join("envelope.toml")).expect("it was written");
-    place(at, "envelope.toml", &signed.replace("max_actions = 1", "max_actions = 9"));
+    people::place(at, "envelope.toml", &signed.replace("max_actions = 1", "max_actions = 9"));
     let edited = run(at, "config check").await;
     refused(&edited, &["is not over these terms"]);
-    place(at, "envelope.toml", &signed.replace("max_actions = 1", "max_actions = 1 # once"));
+    people::place(at, "envelope.toml", &signed.replace("max_actions = 1", "max_actions = 1 # once"));
     assert_eq!(run(at, verify).await.code, Some(0), "a remark is no term");
 
     let ended = sign(at, "revoke", "two").await;
@@ -119,8 +99,8 @@ async fn an_envelope_holds_when_enough_have_signed_what_they_read_and_one_of_the
 async fn unsigned_limits_are_refused_where_signers_are_named() {
     let folder = folder();
     let at = folder.path();
-    place(at, "cofferdam.toml", &CONFIGURATION.replace("SIGNERS_AND_LIMITS", "limits = 'limits.toml'"));
-    place(at, "limits.toml", "enabled = true\n");
+    people::place(at, "cofferdam.toml", &CONFIGURATION.replace("SIGNERS_AND_LIMITS", "limits = 'limits.toml'"));
+    people::place(at, "limits.toml", "enabled = true\n");
     refused(&run(at, "config check").await, &["limits", "`[envelope]` is missing"]);
 }
 
@@ -152,7 +132,7 @@ async fn what_cannot_be_signed_says_why() {
     let folder = folder();
     let at = folder.path();
     refused(&sign(at, "sign", "one").await, &["envelope.toml"]);
-    place(at, "envelope.toml", "enabled = true\n");
+    people::place(at, "envelope.toml", "enabled = true\n");
     refused(&sign(at, "sign", "one").await, &["no `[envelope]`"]);
     draft(at).await;
     refused(&run(at, "envelope sign envelope.toml").await, &["--keystore"]);

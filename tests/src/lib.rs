@@ -13,6 +13,7 @@
 pub mod acting;
 pub mod anvil;
 pub mod contract;
+pub mod people;
 pub mod program;
 pub mod proxy;
 pub mod receiver;

@@ -15,7 +15,7 @@ pub const HELD_ETHER: u64 = 100;
 pub const LIMIT_ETHER: u64 = 10;
 
 /// The receiver's secret: the ASCII text `a secret that only the tests of cofferdam use`.
-pub(crate) const SECRET: &str = "whsec_YSBzZWNyZXQgdGhhdCBvbmx5IHRoZSB0ZXN0cyBvZiBjb2ZmZXJkYW0gdXNl";
+pub const SECRET: &str = "whsec_YSBzZWNyZXQgdGhhdCBvbmx5IHRoZSB0ZXN0cyBvZiBjb2ZmZXJkYW0gdXNl";
 
 /// An `EtherVault` of `contracts/` with ether of one honest user in it.
 #[derive(Clone, Copy, Debug)]

@@ -243,6 +243,10 @@ impl Responder {
         let start = self.book.micros();
         self.load()?;
         self.learn_purses(false).await;
+        if self.readiness_at.is_none() {
+            // New limits, or a process that has not seen a head yet: the contracts among the signers were never asked.
+            self.ask_signers(engine);
+        }
         let attack = Attack {
             transaction: stop.attack.transaction.clone(),
             window: stop.attack.window,
