@@ -68,6 +68,12 @@ impl Seen<'_> {
     /// Whoever outside, pools excepted, gained at least half of `amount` (in the asset of `loss`) and paid nothing that
     /// was worth as much, nor anything of unknown worth.
     pub fn taker(&self, loss: &Flow, amount: U256) -> Option<Taker> {
+        self.taker_of(loss.asset, amount)
+    }
+
+    /// The same for `amount` of `asset`, whoever lost it.
+    pub(crate) fn taker_of(&self, asset: Asset, amount: U256) -> Option<Taker> {
+        let unit = asset;
         let prices = self.prices();
         let sender = self.execution.transaction.from;
         let mut nets: Table<(Address, Asset), Signed> = Table::default();
@@ -87,7 +93,7 @@ impl Seen<'_> {
         let mut totals: Table<Address, (U256, U256, bool)> = Table::default();
         for ((account, asset), net) in nets.rows {
             let (gained, paid, unknown) = totals.at(account);
-            let worth = |amount: U256| prices.worth(amount, asset, loss.asset, &|_| true);
+            let worth = |amount: U256| prices.worth(amount, asset, unit, &|_| true);
             match (net.negative, worth(net.magnitude)) {
                 (false, Some(worth)) => *gained = gained.saturating_add(worth.least),
                 (true, Some(worth)) => *paid = paid.saturating_add(worth.most),

@@ -47,7 +47,8 @@ impl Learnt {
             }
             // Where no balance is known no share is either; forged tokens by the thousand end here.
             let exchange = (flow.held.is_some() && !lost.is_zero()).then(|| seen.exchange(flow));
-            if exchange == Some(Exchange::Redeemed) {
+            // Whoever takes what is his, by his shares or by the books, is no part of a drain.
+            if exchange == Some(Exchange::Redeemed) || exchange.is_some() && seen.is_own_claim(flow) {
                 continue;
             }
             let one_sided = exchange.is_some_and(Exchange::is_one_sided);

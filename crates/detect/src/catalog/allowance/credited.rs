@@ -3,17 +3,16 @@
 //! Who is credited is read off the module's own books: the entry of an account in a mapping is a hash of its address. An owner
 //! who is written down himself, or whose tokens went in at his own word, is a customer.
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, U256};
 use cofferdam_types::{Asset, CallKind, Evidence, Harm, Level, Severity};
 
 use super::{TRANSFER_FROM, is_bystander, word_address};
 use crate::{
     Seen,
+    entries::Entries,
     seen::{PLAIN_SLOTS, ROUNDING_UNITS, Said},
 };
 
-/// Places of mappings that are tried.
-const MOST_PLACES: u64 = 24;
 /// Accounts of the sender whose entries are looked for.
 const MOST_ACTORS: usize = 4;
 
@@ -73,14 +72,7 @@ fn written_down(seen: &Seen<'_>, account: Address, amount: U256) -> bool {
     if risen.is_empty() {
         return false;
     }
-    let hash = |key: B256, place: B256| -> B256 { keccak256([key, place].concat()) };
-    let places = || (0..MOST_PLACES).map(|place| B256::from(U256::from(place)));
-    let tokens: Vec<B256> =
-        seen.flows.iter().filter_map(|flow| flow.asset.token()).map(|token| token.into_word()).collect();
-    let account = account.into_word();
-    places().any(|place| {
-        let own = hash(account, place);
-        let deeper = tokens.iter().flat_map(|token| [hash(*token, own), hash(account, hash(*token, place))]);
-        std::iter::once(own).chain(deeper).any(|slot| risen.contains(&U256::from_be_bytes(slot.0)))
-    })
+    let tokens: Vec<Address> = seen.flows.iter().filter_map(|flow| flow.asset.token()).collect();
+    let entries = Entries::of(account, &tokens);
+    risen.into_iter().any(|slot| entries.hold(slot))
 }

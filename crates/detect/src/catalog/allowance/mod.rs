@@ -17,6 +17,7 @@ use cofferdam_types::{
 
 mod credited;
 mod seized;
+mod traded;
 mod turned;
 
 use crate::{Detector, DetectorInfo, Habit, History, Seen, amounts::is_residue, seen::Said};
@@ -54,7 +55,7 @@ impl Detector for Allowance {
 
     fn inspect(&self, seen: &Seen<'_>, history: &History) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let Some(said) = spent(seen) {
+        if let Some(said) = spent(seen, history) {
             findings.push(seen.finding(&INFO, b"spent", said));
         }
         if let Some(said) = given(seen, history) {
@@ -68,6 +69,9 @@ impl Detector for Allowance {
         }
         if let Some(said) = credited::credited(seen) {
             findings.push(seen.finding(&INFO, b"credited", said));
+        }
+        if let Some(said) = traded::traded(seen) {
+            findings.push(seen.finding(&INFO, b"traded", said));
         }
         findings
     }
@@ -95,10 +99,12 @@ struct Victim<'a> {
     named: bool,
     /// Next to nothing is left of the owner's balance.
     emptied: bool,
+    /// It is an item, and the sender's now.
+    item: bool,
 }
 
 /// Movements out of accounts that did nothing, spent by the module, with nothing given to them.
-fn spent(seen: &Seen<'_>) -> Option<Said> {
+fn spent(seen: &Seen<'_>, history: &History) -> Option<Said> {
     let effects = seen.effects();
     let spends = |(_, call): &(usize, &Call)| {
         call.selector == Some(TRANSFER_FROM)
@@ -125,6 +131,7 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
                 named: seen.is_actor(recipient) && is_named(seen, index, owner),
                 chosen: is_passed_through(seen, index, call),
                 emptied: is_emptied(seen, moved),
+                item: matches!(moved.asset, Asset::Erc721(..) | Asset::Erc1155(..)) && seen.is_actor(recipient),
             });
         }
     }
@@ -134,7 +141,11 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
     let emptied = victims.iter().filter(|victim| victim.emptied).count();
     // One who is named may have asked for it; several who did nothing have not.
     let named = victims.iter().filter(|victim| victim.named).count();
-    let level = if chosen || emptied > 0 || named > 1 { Level::Alert } else { Level::Notice };
+    // Items are sold one by one: two whose owners get nothing were not sold.
+    let items = victims.iter().filter(|victim| victim.item).count();
+    let known = || history.is_familiar(seen.index, Habit::Sender(seen.execution.transaction.from), seen.now());
+    let unpaid = items > 1 && !known();
+    let level = if chosen || emptied > 0 || named > 1 || unpaid { Level::Alert } else { Level::Notice };
     let harm = victims.iter().map(|victim| Harm {
         asset: victim.moved.asset,
         account: victim.moved.from,
@@ -149,6 +160,9 @@ fn spent(seen: &Seen<'_>) -> Option<Said> {
         Evidence::new("amount", format!("{} of {}", first.amount, first.asset)),
         Evidence::new("sender", seen.execution.transaction.from),
     ];
+    if items > 0 {
+        evidence.push(Evidence::new("owners whose items the sender has", items));
+    }
     if chosen {
         evidence.push(Evidence::new("arbitrary call", "the caller of the module wrote owner and recipient himself"));
     }

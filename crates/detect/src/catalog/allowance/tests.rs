@@ -185,3 +185,69 @@ fn an_allowance_for_later_is_told_where_the_module_was_watched_and_holds_the_tok
     assert_eq!(level(ID, bridge(600, false, lock(), held())), None, "in the first day everything is new");
     assert_eq!(level(ID, bridge(90_000, false, json!([]), json!([]))), None, "never seen to hold any");
 }
+
+/// The desk fills the owner's order: 9,000 of the coin for `paid` of cash, both of the same worth in the pool that the taker
+/// sells in.
+fn filled(paid: u64, priced: bool) -> Value {
+    let pool = if priced {
+        json!([{ "event": "Sync(uint112,uint112)", "data": ["100000000", "100000000"] }])
+    } else {
+        json!([])
+    };
+    let arguments = json!(["@owner", "@attack", "9000"]);
+    json!({
+        "modules": [{ "id": "desk", "contracts": ["@desk"] }],
+        "transactions": [{
+            "from": "@thief",
+            "call": { "to": "@attack", "function": "run()", "calls": [
+                { "to": "@desk", "function": "fill()", "calls": [
+                    { "to": "@coin", "function": "transferFrom(address,address,uint256)", "arguments": arguments }
+                ] },
+                { "to": "@pool", "function": "swap()", "logs": pool }
+            ] },
+            "moves": [
+                ["@cash", "@attack", "@owner", paid.to_string()],
+                ["@coin", "@owner", "@attack", "9000"],
+                ["@coin", "@attack", "@pool", "9000"],
+                ["@cash", "@pool", "@attack", "8999"],
+            ],
+        }],
+    })
+}
+
+#[test]
+fn an_owner_who_gets_too_little_for_what_he_allowed_is_an_alert() {
+    assert_eq!(level(ID, filled(6_000, true)), Some(Level::Alert));
+    assert_eq!(level(ID, filled(6_400, true)), None, "a bad price, not a theft");
+    assert_eq!(level(ID, filled(6_000, false)), None, "nobody tells what it is worth");
+    let mut own = filled(6_000, true);
+    own["transactions"][0]["from"] = json!("@owner");
+    assert_eq!(level(ID, own), None, "he asked for it himself");
+    let mut other = filled(6_000, true);
+    other["transactions"][0]["moves"].as_array_mut().unwrap().push(json!(["@cash", "@attack", "@friend", "2999"]));
+    assert_eq!(level(ID, other), None, "the difference is not the sender's");
+}
+
+#[test]
+fn items_of_two_owners_who_get_nothing_are_an_alert() {
+    let bought = |owners: &[&str], to: &str| {
+        let transfer = |(index, owner): (usize, &&str)| {
+            let arguments = json!([owner, to, index.to_string()]);
+            json!({ "to": "@nft", "function": "transferFrom(address,address,uint256)", "arguments": arguments })
+        };
+        let calls: Vec<Value> = owners.iter().enumerate().map(transfer).collect();
+        let moved = |(index, owner): (usize, &&str)| json!([format!("@nft#{index}"), owner, to, "1"]);
+        let moves: Vec<Value> = owners.iter().enumerate().map(moved).collect();
+        json!({
+            "modules": [{ "id": "bazaar", "contracts": ["@bazaar"] }],
+            "transactions": [{
+                "from": "@buyer",
+                "call": { "to": "@bazaar", "function": "buy()", "calls": calls },
+                "moves": moves,
+            }],
+        })
+    };
+    assert_eq!(level(ID, bought(&["@one", "@two"], "@buyer")), Some(Level::Alert));
+    assert_eq!(level(ID, bought(&["@one"], "@buyer")), Some(Level::Notice), "one may have given it");
+    assert_eq!(level(ID, bought(&["@one", "@two"], "@shelf")), Some(Level::Notice), "they are not his");
+}

@@ -12,6 +12,7 @@ use cofferdam_types::{Asset, Basis, Evidence, Finding, Level, Severity, Signed, 
 
 mod limits;
 mod ordinary;
+mod repeated;
 
 use crate::{
     Bargain, Detector, DetectorInfo, Exchange, Flow, Habit, History, Seen,
@@ -39,6 +40,7 @@ impl Detector for AssetOutflow {
                 .or_else(|| left_at_once(seen, history, flow))
                 .or_else(|| left_over_time(seen, history, flow))
                 .or_else(|| items_left(seen, history, flow))
+                .or_else(|| repeated::repeated(seen, history, flow))
                 .or_else(|| cannot_be_known(seen, flow));
             if let Some(said) = said {
                 findings.push(seen.finding(&INFO, &subject(flow.asset), said));
@@ -84,7 +86,7 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
     let level = match anomaly {
         Some(_) if !sold() => Level::Stop,
         None if reaches(lost, held, alert_from) && !sold() => {
-            if exchange.is_one_sided() && ordinary::is_ordinary(seen, history, flow) {
+            if seen.is_own_claim(flow) || exchange.is_one_sided() && ordinary::is_ordinary(seen, history, flow) {
                 Level::Notice
             } else {
                 Level::Alert
@@ -197,7 +199,7 @@ fn left_over_time(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Sai
     let held_then = held_at_most(held, window.net);
     let net_after = window.net.saturating_add(Signed::between(lost, U256::ZERO)).loss();
     let exchange = seen.exchange(flow);
-    if exchange == Exchange::Redeemed {
+    if exchange == Exchange::Redeemed || seen.is_own_claim(flow) {
         return None;
     }
     let one_sided_after = window.one_sided.saturating_add(lost);

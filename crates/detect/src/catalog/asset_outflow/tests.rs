@@ -322,3 +322,52 @@ fn items_that_leave_against_an_entry_of_the_books_are_nobody_s_loss() {
     case["transactions"][0]["writes"] = json!([["@vault", "@entry of item", "@owner", "0"]]);
     assert_eq!(level(ID, case), None);
 }
+
+/// The thief calls one function of the pool `calls` times, gets `amount` of 1,000,000 for nothing, and `entries` of the
+/// books change.
+fn repeated(calls: usize, amount: u64, entries: usize) -> Value {
+    let entry = |index: usize| json!(["@pool", format!("@entry {index}"), "0", "1"]);
+    json!({
+        "modules": [{ "id": "pool", "contracts": ["@pool"], "assets": ["@token"] }],
+        "transactions": [{
+            "from": "@thief",
+            "call": {
+                "to": "@attack", "function": "run()",
+                "calls": vec![json!({ "to": "@pool", "function": "buy()" }); calls],
+            },
+            "moves": [["@token", "@pool", "@attack", amount.to_string()]],
+            "writes": (0..entries).map(entry).collect::<Vec<_>>(),
+            "checks": [["@pool", "@token", "1000000", 1_000_000_u64.saturating_sub(amount).to_string()]],
+        }],
+    })
+}
+
+#[test]
+fn many_small_payments_by_one_function_without_a_trace_are_an_alert() {
+    assert_eq!(level(ID, repeated(8, 5_000, 0)), Some(Level::Alert));
+    assert_eq!(level(ID, repeated(8, 5_000, 3)), Some(Level::Alert), "fewer entries than half of the calls");
+    assert_eq!(level(ID, repeated(8, 5_000, 4)), None, "each claim is written down");
+    assert_eq!(level(ID, repeated(7, 5_000, 0)), None, "no repetition yet");
+    assert_eq!(level(ID, repeated(8, 2_400, 0)), None, "dust");
+}
+
+/// The user gets back half of what the desk holds; his entry, or that of `whose`, falls by as much.
+fn claimed(whose: &str, fallen: u64) -> Value {
+    let user = crate::testbed::account(whose).into_word();
+    let slot = alloy_primitives::keccak256([user, alloy_primitives::B256::with_last_byte(1)].concat()).to_string();
+    let mut case = outflow(500_000);
+    case["transactions"][0]["writes"] =
+        json!([["@vault", slot, "600000", 600_000_u64.saturating_sub(fallen).to_string()]]);
+    case
+}
+
+#[test]
+fn whoever_takes_what_the_books_owed_him_is_noted_only() {
+    assert_eq!(level(ID, claimed("user", 500_000)), Some(Level::Notice));
+    assert_eq!(level(ID, claimed("other", 500_000)), Some(Level::Alert), "somebody else's entry");
+    assert_eq!(level(ID, claimed("user", 499_999)), Some(Level::Alert), "not what he got");
+    let mut again = claimed("user", 300_000);
+    again["transactions"][0]["moves"] =
+        json!([["@token", "@vault", "@user", "200000"], ["@token", "@vault", "@user", "300000"]]);
+    assert_eq!(level(ID, again), Some(Level::Alert), "paid more than once");
+}

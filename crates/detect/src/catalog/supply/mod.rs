@@ -10,6 +10,7 @@ use cofferdam_types::{Asset, Evidence, Finding, Harm, Level, Severity};
 
 mod books;
 mod conservation;
+mod counted;
 
 use crate::{
     Detector, DetectorInfo, Flow, History, Seen,
@@ -50,6 +51,9 @@ impl Detector for Supply {
         }
         if let Some(said) = kept(seen) {
             findings.push(seen.finding(&INFO, b"kept", said));
+        }
+        if let Some(said) = counted::counted(seen) {
+            findings.push(seen.finding(&INFO, b"counted", said));
         }
         findings
     }

@@ -135,3 +135,29 @@ fn balances_that_grow_by_more_than_was_minted_are_an_alert() {
     assert_eq!(sent(0, "2000", &[("90000", "91000")]), None, "the supply grew by as much: a mint by another event");
     assert_eq!(sent(64, "2000", &[]), None, "where the balances stand is not known");
 }
+
+/// 30 wei come to the sale once, which calls itself `calls` times and writes `grown` down.
+fn counted(calls: usize, grown: u64) -> Value {
+    let inner = json!({ "kind": "DelegateCall", "to": "@sale", "function": "commit()" });
+    json!({
+        "modules": [{ "id": "sale", "contracts": ["@sale"] }],
+        "transactions": [{
+            "from": "@thief",
+            "call": { "to": "@sale", "function": "multicall(bytes[])", "value": "30", "calls": vec![inner; calls] },
+            "writes": [["@sale", "@entry", "7", grown.saturating_add(7).to_string()]],
+        }],
+    })
+}
+
+#[test]
+fn a_payment_that_is_counted_several_times_is_an_alert() {
+    assert_eq!(level(ID, counted(10, 300)), Some(Level::Alert));
+    assert_eq!(level(ID, counted(10, 60)), Some(Level::Alert));
+    assert_eq!(level(ID, counted(10, 30)), None, "once");
+    assert_eq!(level(ID, counted(10, 45)), None, "not by the payment");
+    assert_eq!(level(ID, counted(2, 300)), None, "more often than it was called: a price");
+    let mut twice = counted(10, 60);
+    let inner = twice["transactions"][0]["call"].clone();
+    twice["transactions"][0]["call"] = json!({ "to": "@attack", "value": "60", "calls": [inner.clone(), inner] });
+    assert_eq!(level(ID, twice), None, "two payments came");
+}

@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 use alloy_primitives::U256;
 use cofferdam_types::{Asset, Evidence, Finding, Level, Severity};
 
+mod passed;
+
 use crate::{
     Bargain, Detector, DetectorInfo, Exchange, Flow, History, Seen, Taker,
     amounts::{reaches, share_bps},
@@ -28,7 +30,7 @@ impl Detector for Underpaid {
         &INFO
     }
 
-    fn inspect(&self, seen: &Seen<'_>, _: &History) -> Vec<Finding> {
+    fn inspect(&self, seen: &Seen<'_>, history: &History) -> Vec<Finding> {
         let share = seen.settings.underpaid.alert_bps;
         let large = |flow: &&Flow| {
             matches!(flow.asset, Asset::Native | Asset::Erc20(_))
@@ -38,7 +40,9 @@ impl Detector for Underpaid {
             let (how, taker, evidence) = too_little(seen, flow).or_else(|| came_and_went(seen, flow))?;
             Some(said(seen, flow, how, taker, evidence))
         });
-        found.map(|said| seen.finding(&INFO, b"", said)).into_iter().collect()
+        let found = found.map(|said| seen.finding(&INFO, b"", said));
+        let passed = || passed::passed(seen, history).map(|said| seen.finding(&INFO, b"passed", said));
+        found.or_else(passed).into_iter().collect()
     }
 }
 

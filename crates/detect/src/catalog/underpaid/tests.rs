@@ -52,3 +52,50 @@ fn collateral_that_leaves_again_is_none() {
     assert_eq!(level(ID, shown(9_000_000)), Some(Level::Alert));
     assert_eq!(level(ID, shown(1_000_000)), None, "most of it stays");
 }
+
+/// What the market keeps for the holder is paid out through it to the thief, who brings `brought` of cash; the pool says
+/// that 1,000 of the coin are worth as much cash.
+fn passed(brought: u64, written: &str) -> Value {
+    let holder = crate::testbed::account("holder").into_word();
+    let place = alloy_primitives::B256::with_last_byte(2);
+    let slot = alloy_primitives::keccak256([holder, place].concat()).to_string();
+    let mut moves = vec![
+        json!(["@cash", "@attack", "@holder", brought.to_string()]),
+        json!(["@cash", "@holder", "@market", brought.to_string()]),
+        json!(["@coin", "@market", "@holder", "20000"]),
+        json!(["@coin", "@holder", "@attack", "20000"]),
+        json!(["@coin", "@attack", "@pool", "20000"]),
+        json!(["@cash", "@pool", "@attack", "19999"]),
+    ];
+    if brought == 0 {
+        moves.drain(..2);
+    }
+    json!({
+        "modules": [{ "id": "holder", "contracts": ["@holder"], "assets": ["@cash", "@coin"] }],
+        "transactions": [{
+            "from": "@thief",
+            "call": { "to": "@attack", "function": "run()", "calls": [
+                { "to": "@holder", "function": "operate()", "calls": [{ "to": "@market", "function": "withdraw()" }] },
+                { "to": "@pool", "function": "swap()", "logs": [
+                    { "event": "Sync(uint112,uint112)", "data": ["100000000", "100000000"] }
+                ] }
+            ] },
+            "moves": moves,
+            "writes": [[written, slot, "20000", "0"]],
+        }],
+    })
+}
+
+#[test]
+fn what_others_keep_for_the_module_and_goes_through_it_is_told() {
+    assert_eq!(level(ID, passed(12_000, "@market")), Some(Level::Alert));
+    assert_eq!(level(ID, passed(0, "@market")), Some(Level::Alert), "for nothing");
+    assert_eq!(level(ID, passed(15_500, "@market")), None, "about what it is worth");
+    assert_eq!(level(ID, passed(12_000, "@coin")), None, "a balance that passed through is nobody's deposit");
+    let mut booked = passed(12_000, "@market");
+    booked["transactions"][0]["writes"]
+        .as_array_mut()
+        .expect("a list")
+        .push(json!(["@holder", "@entry", "20000", "0"]));
+    assert_eq!(level(ID, booked), None, "the module knows whose it was");
+}
