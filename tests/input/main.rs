@@ -4,6 +4,7 @@
 mod config;
 mod envelope;
 mod record;
+mod sign;
 mod simulate;
 
 use std::fs;

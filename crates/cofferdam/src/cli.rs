@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{backtest, bench, config, drill, envelope, incident, learn, record, simulate, watch};
+use crate::commands::{backtest, bench, config, drill, envelope, incident, learn, record, sign, simulate, watch};
 
 /// What scripts may rely on; said by `--help`.
 const EXIT_CODES: &str = "Results go to standard output, everything else to standard error.\n\
@@ -47,6 +47,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Draft, read, sign, check and revoke the limits inside which the machine may act alone.
     Envelope(envelope::Arguments),
+    /// Show typed data for what it is, such as a Safe's transaction, and sign it: offline.
+    Sign(sign::Arguments),
     /// Read the incident record, and check it.
     Incident(incident::Arguments),
 }
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Learn(arguments) => learn::run(&arguments, json),
         Command::Simulate(arguments) => simulate::run(&arguments, json),
         Command::Envelope(arguments) => envelope::run(&arguments, json),
+        Command::Sign(arguments) => sign::run(&arguments, json),
         Command::Incident(arguments) => incident::run(&arguments, json),
     };
     match done {

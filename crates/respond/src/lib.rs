@@ -12,6 +12,7 @@
 //! key closes; people open.
 
 pub mod channel;
+pub mod document;
 pub mod fees;
 pub mod guardian;
 pub mod lever;

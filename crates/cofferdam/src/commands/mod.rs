@@ -9,5 +9,6 @@ pub mod envelope;
 pub mod incident;
 pub mod learn;
 pub mod record;
+pub mod sign;
 pub mod simulate;
 pub mod watch;

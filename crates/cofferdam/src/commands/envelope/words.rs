@@ -90,8 +90,8 @@ fn date(seconds: u64) -> String {
 
 fn span(seconds: u64) -> String {
     for (unit, name) in [(86_400, "d"), (3_600, "h"), (60, "min")] {
-        if seconds >= unit && seconds.is_multiple_of(unit) {
-            return format!("{} {name}", seconds / unit);
+        if let Some(whole) = seconds.checked_div(unit).filter(|whole| *whole > 0 && seconds.is_multiple_of(unit)) {
+            return format!("{whole} {name}");
         }
     }
     format!("{seconds} s")
