@@ -218,8 +218,9 @@ mod tests {
 
     fn frame(parent: Option<u32>, effective: bool) -> Call {
         let (depth, zero) = (0, Address::ZERO);
-        let call = Call::new(parent, depth, CallKind::Call, zero, zero, zero, None, U256::ZERO, (0, 0));
-        Call { effective, ..call }
+        let mut call = Call::new(parent, depth, CallKind::Call, zero, zero, zero, None, U256::ZERO, (0, 0));
+        call.effective = effective;
+        call
     }
 
     #[test]

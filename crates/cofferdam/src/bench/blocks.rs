@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::everywhere::Everywhere;
 use super::newborns::{NewContracts, Tally};
+use super::registered::Registered;
 use crate::cases::{Runnable, judge, most_called, one_each, together};
 
 /// How many of the most-called contracts are registered.
@@ -34,6 +35,8 @@ pub struct Measured {
     pub exploits: Exploits,
     /// Ordinary blocks, with the most-called contracts registered.
     pub honest: Honest,
+    /// The same contracts registered one at a time, and as one module.
+    pub registered: Registered,
     /// The same blocks with every contract in them registered.
     pub everywhere: Everywhere,
     /// Contracts that the blocks and the attacks create.
@@ -142,6 +145,15 @@ pub struct Honest {
     pub found: Vec<Flagged>,
 }
 
+impl Honest {
+    /// Transactions with an alert or a stop for each million contract calls.
+    pub fn alerts_per_million(&self) -> f64 {
+        #[expect(clippy::as_conversions, reason = "counts far below 2^53, for a figure that people read")]
+        let (told, calls) = (self.alerts.saturating_add(self.stops) as f64, self.contract_calls as f64);
+        if self.contract_calls == 0 { 0.0 } else { told * 1e6 / calls }
+    }
+}
+
 /// Runs everything in `folder`, which holds a `manifest.json`. `progress` is told each finished case.
 ///
 /// # Errors
@@ -151,11 +163,13 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
     let blocks = load(folder, &manifest.blocks)?;
     cofferdam_evm::warm_up();
     let mut exactness = Exactness::default();
-    let most_called = one_each(registered_of(&blocks));
+    let addresses = registered_of(&blocks);
+    let most_called = one_each(addresses.iter().copied());
     let mut plain = Timing::default();
     let mut registered = Timing { registered: most_called.len(), ..Timing::default() };
     let mut decisions = Vec::new();
     let mut honest = Honest::default();
+    let mut registered_otherwise = Registered::default();
     let mut everywhere = Everywhere::default();
     let mut newborns = Tally::default();
     for block in &blocks {
@@ -164,6 +178,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
         time_ours(block, &most_called, runs, clock, &mut registered)?;
         exact(block, gas, &mut exactness)?;
         decide(block, &most_called, clock, &mut decisions, &mut honest)?;
+        registered_otherwise.block(block, &addresses)?;
         everywhere.block(block)?;
         newborns.block(block, &most_called)?;
         progress(&block.case.name);
@@ -181,6 +196,7 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
         latency_ms: Latencies { decision: percentiles(decisions) },
         exploits,
         honest,
+        registered: registered_otherwise,
         everywhere,
         new_contracts: newborns.finish(),
         runs,
@@ -323,7 +339,7 @@ fn decide(
     Ok(())
 }
 
-fn count(case: &Runnable, execution: &Execution, verdict: &Verdict, honest: &mut Honest) {
+pub(super) fn count(case: &Runnable, execution: &Execution, verdict: &Verdict, honest: &mut Honest) {
     // A transaction to an account that has code, as the manifests count it.
     let has_code = |to: &Address| case.case.pre.get(to).is_some_and(|account| !account.state.code.is_empty());
     if execution.transaction.to.as_ref().is_some_and(has_code) {

@@ -1,8 +1,8 @@
 //! Transactions that are built to make judging slow: each shape at several sizes, and how the time grows with them.
 //!
 //! What an execution may contain is bounded by gas alone; whatever is more than linear in it is a way to stall the loop.
-//! The shapes are effects and not contracts, so that nothing but judging is measured; each goes for one of the places
-//! where something is looked up for every one of many.
+//! Most shapes are effects and not contracts, so that nothing but judging is measured; each goes for one of the places
+//! where something is looked up for every one of many. The others ([`super::hostile_code`]) are code that the engine runs.
 
 use std::sync::Arc;
 
@@ -15,29 +15,55 @@ use cofferdam_types::{
 };
 use serde::Serialize;
 
+use super::hostile_code::{self, Arena};
 use crate::cases::judge;
 
 /// What doubles in size may take this much longer. Twice is linear; the rest is noise and memory that is farther away.
 const MOST_GROWTH: f64 = 3.2;
-/// Sizes that are compared.
-const SIZES: [u32; 3] = [10_000, 20_000, 40_000];
+/// Sizes that are compared; an unoptimised build takes many times as long.
+const SIZES: [u32; 3] = if cfg!(debug_assertions) { [2_500, 5_000, 10_000] } else { [10_000, 20_000, 40_000] };
+/// Times that each is measured.
+const TIMES: u32 = if cfg!(debug_assertions) { 1 } else { 3 };
+/// Seconds after which no further shape is begun: the whole ends within a stated time, however slow something became.
+const MOST_SECONDS: u64 = 60;
 /// Shorter than this a time says nothing about growth.
 const NOISE_MICROS: u64 = 2_000;
 
-const VAULT: Address = Address::repeat_byte(0xaa);
-const SENDER: Address = Address::repeat_byte(0x51);
+pub(super) const VAULT: Address = Address::repeat_byte(0xaa);
+pub(super) const SENDER: Address = Address::repeat_byte(0x51);
 const ATTACKER: Address = Address::repeat_byte(0x52);
 const TOKEN: Address = Address::repeat_byte(0x70);
 const TRANSFER_FROM: Selector = Selector::new([0x23, 0xb8, 0x72, 0xdd]);
 const OWNERSHIP: B256 = b256!("8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0");
 const VOTE: B256 = b256!("b8e138887d0aa13bab447e82de9d5c1777041ecd21ca36ba824ff1e6c07ddda4");
 
+/// All shapes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Those that were measured.
+    pub rows: Vec<Row>,
+    /// How long all of it took.
+    pub seconds: u64,
+    /// How long it may take.
+    pub most_seconds: u64,
+    /// Shapes that were not begun, for the time.
+    pub not_run: Vec<&'static str>,
+}
+
+impl Report {
+    /// Whether every shape was measured in time and grows with its size.
+    pub fn is_good(&self) -> bool {
+        self.not_run.is_empty() && self.seconds <= self.most_seconds && self.rows.iter().all(Row::is_linear)
+    }
+}
+
 /// One shape at all sizes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// What there is much of.
     pub shape: &'static str,
-    /// Sizes, and microseconds that judging and recording took, the best of a few.
+    /// Sizes (for code: gas), and microseconds that judging and recording (for code: executing as well) took, the best of
+    /// a few.
     pub micros: Vec<(u32, u64)>,
     /// The largest growth from one size to its double.
     pub growth: f64,
@@ -72,28 +98,49 @@ const SHAPES: [(&str, Shape); 12] = [
 /// Judges every shape at every size; `progress` is told each finished one.
 ///
 /// # Errors
-/// When the judge cannot be made.
-pub fn run(clock: &dyn Clock, progress: &mut dyn FnMut(&str)) -> Result<Vec<Row>, String> {
-    let watch = watch();
-    let mut rows = Vec::new();
-    for (shape, build) in SHAPES {
-        let mut micros: Vec<(u32, u64)> = Vec::new();
-        for size in SIZES {
-            let execution = execution(build(size));
-            let mut best = u64::MAX;
-            for _ in 0..3 {
-                let mut judge = judge(&watch).map_err(|error| error.to_string())?;
-                let began = clock.monotonic_micros();
-                std::hint::black_box(judge.judge(&execution));
-                judge.record(&execution);
-                best = best.min(clock.monotonic_micros().saturating_sub(began));
-            }
-            micros.push((size, best));
+/// When the judge cannot be made, or code could not be run.
+pub fn run(clock: &dyn Clock, progress: &mut dyn FnMut(&str)) -> Result<Report, String> {
+    let (watch, began) = (watch(), clock.monotonic_micros());
+    let elapsed = || clock.monotonic_micros().saturating_sub(began) / 1_000_000;
+    let mut report = Report { rows: Vec::new(), seconds: 0, most_seconds: MOST_SECONDS, not_run: Vec::new() };
+    let mut measure = |shape: &'static str, run: &mut dyn FnMut() -> Result<Vec<(u32, u64)>, String>| {
+        if elapsed() >= MOST_SECONDS {
+            report.not_run.push(shape);
+            return Ok(());
         }
-        rows.push(Row { shape, growth: growth(&micros), micros });
+        let micros = run()?;
+        report.rows.push(Row { shape, growth: growth(&micros), micros });
         progress(shape);
+        Ok::<(), String>(())
+    };
+    for (shape, build) in SHAPES {
+        measure(shape, &mut || {
+            SIZES.into_iter().map(|size| Ok((size, time(&watch, &execution(build(size)), clock)?))).collect()
+        })?;
     }
-    Ok(rows)
+    for (shape, code) in hostile_code::SHAPES {
+        measure(shape, &mut || {
+            let mut arena = Arena::new(code());
+            let mut best =
+                |gas: u32| (0..TIMES).try_fold(u64::MAX, |best, _| arena.run(gas, clock).map(|run| best.min(run.2)));
+            hostile_code::GAS.into_iter().map(|gas| Ok((gas, best(gas)?))).collect()
+        })?;
+    }
+    report.seconds = elapsed();
+    Ok(report)
+}
+
+/// Microseconds for judging and recording, the best of a few.
+fn time(watch: &Arc<Watchlist>, execution: &Execution, clock: &dyn Clock) -> Result<u64, String> {
+    let mut best = u64::MAX;
+    for _ in 0..TIMES {
+        let mut judge = judge(watch).map_err(|error| error.to_string())?;
+        let began = clock.monotonic_micros();
+        std::hint::black_box(judge.judge(execution));
+        judge.record(execution);
+        best = best.min(clock.monotonic_micros().saturating_sub(began));
+    }
+    Ok(best)
 }
 
 #[expect(clippy::as_conversions, reason = "microseconds of a run, far below 2^53")]

@@ -54,18 +54,20 @@ pub fn run(folder: &Path, runs: u32, clock: &dyn Clock, progress: &mut dyn FnMut
 
 /// Modules of contracts that are nowhere.
 fn silent(rules: u32) -> Vec<Module> {
-    let nobody = |number: u32| {
-        let mut bytes = [0xfe_u8; 20];
-        if let Some(last) = bytes.last_chunk_mut::<4>() {
-            *last = number.to_be_bytes();
-        }
-        Address::from(bytes)
-    };
     one_each((0..rules).map(nobody))
 }
 
+/// A contract that is nowhere, another for every number.
+pub(super) fn nobody(number: u32) -> Address {
+    let mut bytes = [0xfe_u8; 20];
+    if let Some(last) = bytes.last_chunk_mut::<4>() {
+        *last = number.to_be_bytes();
+    }
+    Address::from(bytes)
+}
+
 /// Resident memory of this process, as Linux tells it.
-fn resident_kib() -> Option<u64> {
+pub(super) fn resident_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()

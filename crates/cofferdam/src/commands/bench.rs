@@ -11,7 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::zoo::Part;
-use crate::bench::{self, Flagged, Measured};
+use crate::bench::{self, Flagged, Honest, Measured};
 use crate::cli::{Answer, Failure, print_json, print_line};
 use crate::printable::shortened;
 use crate::telemetry::SystemClock;
@@ -20,11 +20,14 @@ use crate::telemetry::SystemClock;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folder with a `manifest.json` and the cases that it lists.
-    #[arg(long, required_unless_present_any = ["zoo", "hostile"])]
+    #[arg(long, required_unless_present_any = ["zoo", "hostile", "assertions"])]
     cases: Option<PathBuf>,
     /// Judge transactions that are built to make judging slow instead, each at several sizes.
     #[arg(long, conflicts_with_all = ["cases", "zoo"])]
     hostile: bool,
+    /// Time decisions on the vaults of the zoo with twenty Solidity assertions beside all detectors.
+    #[arg(long, conflicts_with_all = ["cases", "zoo", "hostile"])]
+    assertions: bool,
     /// Run the blocks with ten to ten thousand registered rules that do not match: time and memory.
     #[arg(long, requires = "cases")]
     rules: bool,
@@ -55,6 +58,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, json: bool) -> Result<Answer, Failure> {
     if arguments.hostile {
         return scaling::hostile(json);
+    }
+    if arguments.assertions {
+        return scaling::assertions(arguments.runs, json);
     }
     let Some(folder) = &arguments.cases else {
         let part = if arguments.held_out { Part::HeldOut } else { Part::Known };
@@ -102,12 +108,11 @@ fn show(measured: &Measured) -> Result<(), Failure> {
         "decision    p50 {:.3} ms, p99 {:.3} ms, slowest {:.3} ms; {} transactions, warm",
         decision.p50, decision.p99, decision.max, decision.n
     ))?;
-    let honest = &measured.honest;
-    print_line(format_args!(
-        "honest      {} contract calls: {} stops, {} alerts, {} notices",
-        honest.contract_calls, honest.stops, honest.alerts, honest.notices
-    ))?;
-    honest.found.iter().try_for_each(line)?;
+    let registered = &measured.registered;
+    let contracts = registered.contracts;
+    honest(&measured.honest, &format!("{contracts} contracts together, each a module"))?;
+    honest(&registered.in_turn, &format!("{contracts} contracts in turn, {} runs of a block", registered.runs))?;
+    honest(&registered.as_one, &format!("{contracts} contracts as one module"))?;
     let everywhere = &measured.everywhere;
     print_line(format_args!(
         "everywhere  {} transactions, each of {} contracts a module of its own: {} with a stop",
@@ -146,6 +151,18 @@ fn show(measured: &Measured) -> Result<(), Failure> {
         print_line(format_args!("  missed    {}: {}", missed.name, shortened(&missed.why, 140)))?;
     }
     Ok(())
+}
+
+fn honest(honest: &Honest, how: &str) -> Result<(), Failure> {
+    print_line(format_args!(
+        "honest      {how}: {} stops, {} alerts, {} notices; {} contract calls, {:.0} alerts or stops per million",
+        honest.stops,
+        honest.alerts,
+        honest.notices,
+        honest.contract_calls,
+        honest.alerts_per_million()
+    ))?;
+    honest.found.iter().try_for_each(line)
 }
 
 fn line(found: &Flagged) -> Result<(), Failure> {
