@@ -407,7 +407,7 @@ mod newborns;
 mod queued;
 
 use learnt::Learnt;
-pub(crate) use learnt::{is_newcomer, own, received, shape};
+pub(crate) use learnt::{is_newcomer, is_paid_out, own, received, shape};
 
 #[cfg(test)]
 mod tests {

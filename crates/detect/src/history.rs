@@ -100,6 +100,26 @@ struct Dealing {
     back_bps: u64,
 }
 
+/// Whose payments, or payments of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Payments {
+    /// Out of a module, to others, by transactions of this account.
+    By(u32, Address),
+    /// Out of a module, in this asset, to those who asked for them.
+    Of(u32, Asset),
+}
+
+/// Something that a module paid and got nothing for, or wrote off somebody's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Payment {
+    /// To whom.
+    pub(crate) receiver: Address,
+    /// How much.
+    pub(crate) amount: U256,
+    /// In basis points of what was held.
+    pub(crate) bps: u64,
+}
+
 /// What moved within a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WindowSum {
@@ -130,6 +150,8 @@ pub struct History {
     shapes: Recent<Address, Made>,
     /// What went between each module and outsiders whom it paid for nothing.
     dealings: Recent<(u32, Address), Dealing>,
+    /// What modules paid, by whose word and of what.
+    payments: Recent<Payments, Payment>,
     /// What modules read outside of themselves.
     depends: Depends,
     /// Blocks that can be retracted, oldest first.
@@ -151,6 +173,7 @@ struct Journal {
     newcomers: Vec<u32>,
     shapes: Vec<Address>,
     dealings: Vec<(u32, Address)>,
+    payments: Vec<Payments>,
     depends: Noted,
 }
 
@@ -229,6 +252,7 @@ impl History {
             newcomers: Recent::new(WEEK_SECONDS),
             shapes: Recent::new(WEEK_SECONDS),
             dealings: Recent::new(MONTH_SECONDS),
+            payments: Recent::new(MONTH_SECONDS),
             depends: Depends::new(),
             blocks: VecDeque::new(),
             settled: VecDeque::new(),
@@ -360,6 +384,36 @@ impl History {
         self.dealings.within((module, account), now.saturating_sub(MONTH_SECONDS), u64::MAX).next().is_some()
     }
 
+    /// What `module` paid to others by transactions of `payer` within `seconds` before `now`, and in what is left of the
+    /// month before; between them the largest of the former.
+    pub(crate) fn paid_by(&self, module: u32, payer: Address, now: u64, seconds: u64) -> (Tally, u64, Tally) {
+        let (key, since) = (Payments::By(module, payer), now.saturating_sub(seconds));
+        let bps = |payment: &Payment| payment.bps;
+        let lately = self.payments.tally(key, since, u64::MAX, bps);
+        let largest = self.payments.within(key, since, u64::MAX).map(bps).max().unwrap_or_default();
+        (lately, largest, self.payments.tally(key, now.saturating_sub(MONTH_SECONDS), since, bps))
+    }
+
+    /// To how many others than `receiver` `module` paid half of `amount` of `asset` or more within a month before `now`,
+    /// when they asked for it; counted up to `most`.
+    pub(crate) fn likewise_paid(
+        &self,
+        (module, asset): (u32, Asset),
+        receiver: Address,
+        amount: U256,
+        now: u64,
+        most: usize,
+    ) -> usize {
+        let mut others: Vec<Address> = Vec::new();
+        for payment in self.payments.within(Payments::Of(module, asset), now.saturating_sub(MONTH_SECONDS), u64::MAX) {
+            let as_much = payment.amount.saturating_mul(U256::from(2)) >= amount;
+            if others.len() < most && as_much && payment.receiver != receiver && !others.contains(&payment.receiver) {
+                others.push(payment.receiver);
+            }
+        }
+        others.len()
+    }
+
     /// What modules read outside of themselves.
     pub(crate) const fn depends(&self) -> &Depends {
         &self.depends
@@ -388,6 +442,7 @@ impl History {
             newcomers: Vec::new(),
             shapes: Vec::new(),
             dealings: Vec::new(),
+            payments: Vec::new(),
             depends: Noted::default(),
         });
         while self.blocks.len() > self.depth() {
@@ -477,6 +532,14 @@ impl History {
         }
     }
 
+    /// Notes in the open block that a module paid something.
+    pub(crate) fn add_payment(&mut self, key: Payments, payment: Payment) {
+        let Some(open) = self.blocks.back_mut() else { return };
+        if self.payments.note(key, open.timestamp, payment) {
+            open.payments.push(key);
+        }
+    }
+
     /// Takes back everything that `block` brought. Blocks go newest first; one that was never recorded, or is too old
     /// to be taken back, changes nothing.
     pub fn retract(&mut self, block: BlockRef) {
@@ -517,6 +580,7 @@ impl History {
         journal.newcomers.into_iter().for_each(|module| self.newcomers.take_back(module));
         journal.shapes.into_iter().for_each(|contract| self.shapes.take_back(contract));
         journal.dealings.into_iter().for_each(|key| self.dealings.take_back(key));
+        journal.payments.into_iter().for_each(|key| self.payments.take_back(key));
         self.depends.take_back(journal.depends);
     }
 
@@ -543,6 +607,7 @@ impl History {
         self.newcomers.settle(oldest.timestamp, oldest.newcomers);
         self.shapes.settle(oldest.timestamp, oldest.shapes);
         self.dealings.settle(oldest.timestamp, oldest.dealings);
+        self.payments.settle(oldest.timestamp, oldest.payments);
         self.depends.settle(oldest.timestamp, oldest.depends);
     }
 
@@ -597,6 +662,7 @@ mod tests {
         Suspect(u8),
         Receipt(u8, u8),
         Newcomer(u32, u8),
+        Payment(u32, u8),
     }
 
     fn asset(native: bool, token: u8) -> Asset {
@@ -614,6 +680,7 @@ mod tests {
             (0..3_u8).prop_map(Step::Suspect),
             (0..3_u8, any::<u8>()).prop_map(|(who, bps)| Step::Receipt(who, bps)),
             (0..3_u32, any::<u8>()).prop_map(|(module, bps)| Step::Newcomer(module, bps)),
+            (0..3_u32, any::<u8>()).prop_map(|(module, bps)| Step::Payment(module, bps)),
         ];
         prop::collection::vec(step, 0..6)
     }
@@ -652,6 +719,12 @@ mod tests {
                 Step::Authority(module) => history.add_authority_change(*module),
                 Step::Receipt(who, bps) => history.add_receipt(receiver(*who), receipt(0, *bps)),
                 Step::Newcomer(module, bps) => history.add_newcomer(receipt(*module, *bps)),
+                Step::Payment(module, bps) => {
+                    let receiver = Address::with_last_byte(*bps);
+                    let payment = Payment { receiver, amount: U256::from(*bps), bps: u64::from(*bps) };
+                    history.add_payment(Payments::By(*module, Address::ZERO), payment);
+                    history.add_payment(Payments::Of(*module, Asset::Native), payment);
+                }
                 Step::Suspect(who) => history.add_suspect(Suspect::Account(Address::with_last_byte(*who))),
             }
         }
@@ -675,6 +748,9 @@ mod tests {
                 ));
             }
             answers.push(format!("{:?}", history.last_authority_change(module)));
+            answers.push(format!("{:?}", history.paid_by(module, Address::ZERO, now, 30)));
+            let of = (module, Asset::Native);
+            answers.push(history.likewise_paid(of, Address::ZERO, U256::from(50), now, 9).to_string());
         }
         for who in 0..3 {
             let account = Address::with_last_byte(who);

@@ -3,12 +3,13 @@
 //! It must never teach a habit by something that was flagged: an attack could be rehearsed otherwise.
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, b256};
-use cofferdam_types::{Asset, CallKind, Execution, Signed};
+use cofferdam_types::{Asset, CallKind, Execution, Movement, Signed};
 
 use crate::{
     Exchange, Flow, Habit, History, Receipt, Receiver, Seen,
     amounts::share_bps,
     catalog::{allowance, authority_change, re_entry::Reentry},
+    history::{Payment, Payments},
     seen::PLAIN_SLOTS,
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Learnt {
     newcomers: Vec<Receipt>,
     /// Whom the module paid for nothing, and who of these gave something, in basis points of holdings.
     dealings: Vec<(Address, u64, u64)>,
+    /// What left for nothing or off somebody's entry: by the sender's word to others, or to himself.
+    payments: Vec<(Payments, Payment)>,
 }
 
 impl Learnt {
@@ -69,7 +72,8 @@ impl Learnt {
             receipts.extend(shape.map(|shape| (shape, receipt)));
         }
         let authority_changed = seen.changes().iter().any(|change| change.kind.gives_power());
-        Self { flows, habits, authority_changed, receipts, newcomers, dealings }
+        let payments = payments(seen);
+        Self { flows, habits, authority_changed, receipts, newcomers, dealings, payments }
     }
 
     /// Takes it into the history. What was `flagged` is counted and never becomes a habit.
@@ -89,6 +93,12 @@ impl Learnt {
         }
         for (account, paid, back) in self.dealings.into_iter().filter(|_| !judged.flagged) {
             history.add_dealing(module, account, paid, back);
+        }
+        for (key, payment) in self.payments {
+            // What somebody pays others is counted whatever was said of it; what is usual never comes of what was flagged.
+            if matches!(key, Payments::By(..)) || !judged.flagged {
+                history.add_payment(key, payment);
+            }
         }
         if self.authority_changed {
             history.add_authority_change(module);
@@ -191,6 +201,37 @@ pub(crate) fn received(seen: &Seen<'_>) -> Vec<(Address, Receipt)> {
     }
     receipts.retain(|(_, receipt)| receipt.bps > 0);
     receipts
+}
+
+/// What the sender paid others, in all, and what he was paid himself, by calling the module with his own hand.
+fn payments(seen: &Seen<'_>) -> Vec<(Payments, Payment)> {
+    let sender = seen.execution.transaction.from;
+    let by_hand = seen.execution.transaction.to.is_some_and(|to| seen.member(to));
+    let mut payments = Vec::new();
+    for flow in seen.losses() {
+        let lost = Seen::lost_of_holdings(flow);
+        let (Some(bps), true) = (flow.held.and_then(|held| share_bps(lost, held)), seen.deals_in(flow.asset)) else {
+            continue;
+        };
+        if payments.len() >= MOST_RECEIVERS || bps == 0 || !is_paid_out(seen, flow) {
+            continue;
+        }
+        let paid = |moved: &&Movement| moved.asset == flow.asset && seen.member(moved.from) && !seen.member(moved.to);
+        let mut receivers = seen.effects().movements.iter().filter(paid).map(|moved| moved.to);
+        let Some(receiver) = receivers.next() else { continue };
+        let payment = Payment { receiver, amount: lost, bps };
+        if receiver == sender && by_hand && receivers.next().is_none() {
+            payments.push((Payments::Of(seen.index, flow.asset), payment));
+        } else if !seen.is_actor(receiver) {
+            payments.push((Payments::By(seen.index, sender), payment));
+        }
+    }
+    payments
+}
+
+/// Whether nothing came for what left, or an entry of the books was written off for it.
+pub(crate) fn is_paid_out(seen: &Seen<'_>, flow: &Flow) -> bool {
+    matches!(seen.exchange(flow), Exchange::Nothing | Exchange::Strange | Exchange::Booked) && !seen.is_own_sale(flow)
 }
 
 fn habits(seen: &Seen<'_>) -> Vec<Habit> {

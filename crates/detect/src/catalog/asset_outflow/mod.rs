@@ -86,7 +86,10 @@ fn left_at_once(seen: &Seen<'_>, history: &History, flow: &Flow) -> Option<Said>
     let level = match anomaly {
         Some(_) if !sold() => Level::Stop,
         None if reaches(lost, held, alert_from) && !sold() => {
-            if seen.is_own_claim(flow) || exchange.is_one_sided() && ordinary::is_ordinary(seen, history, flow) {
+            if seen.is_own_claim(flow)
+                || exchange.is_one_sided() && ordinary::is_ordinary(seen, history, flow)
+                || exchange.is_one_sided() && ordinary::is_as_others(seen, history, flow)
+            {
                 Level::Notice
             } else {
                 Level::Alert

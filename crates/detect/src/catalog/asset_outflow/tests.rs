@@ -371,3 +371,33 @@ fn whoever_takes_what_the_books_owed_him_is_noted_only() {
         json!([["@token", "@vault", "@user", "200000"], ["@token", "@vault", "@user", "300000"]]);
     assert_eq!(level(ID, again), Some(Level::Alert), "paid more than once");
 }
+
+/// Nine users claim 40,000 each of the million, more than an hour apart; the tenth gets `amount` of what is left, 640,000. Who
+/// claims is written down as `written`.
+fn parts(amount: u64, written: &str) -> Value {
+    let claim = |index: u64| {
+        let (user, amount) = (format!("user {index}"), if index < 9 { 40_000 } else { amount });
+        let held = 1_000_000_u64.saturating_sub(index.saturating_mul(40_000));
+        let name = if written.is_empty() { &user } else { written };
+        let word = crate::testbed::account(name).into_word();
+        let slot = alloy_primitives::keccak256([word, alloy_primitives::B256::with_last_byte(2)].concat()).to_string();
+        let mut claim = withdrawal(held, amount);
+        claim["from"] = json!(format!("@{user}"));
+        claim["moves"][0][2] = json!(format!("@{user}"));
+        claim["after_seconds"] = json!(4_000);
+        claim["writes"] = json!([["@vault", slot, "0", "1"]]);
+        claim
+    };
+    json!({
+        "modules": [{ "id": "vault", "contracts": ["@vault"], "assets": ["@token"] }],
+        "transactions": (0..10).map(claim).collect::<Vec<_>>(),
+    })
+}
+
+#[test]
+fn a_part_like_those_of_others_is_noted_however_little_is_left() {
+    assert_eq!(level(ID, parts(70_000, "")), Some(Level::Notice));
+    assert_eq!(level(ID, parts(80_000, "")), Some(Level::Notice), "up to twice as much");
+    assert_eq!(level(ID, parts(80_001, "")), Some(Level::Alert));
+    assert_eq!(level(ID, parts(70_000, "somebody")), Some(Level::Alert), "not written down to whom it went");
+}

@@ -1,9 +1,13 @@
 //! Speed: accounts that the module never saw before get something for nothing, many within an hour or two days, where few
 //! did.
 //!
+//! Or one who has long been around pays accounts that the module never dealt with much more than he ever paid anybody.
+//!
 //! One attacker behind many fresh accounts shows in no account's sum. The module's own week is the measure.
 
 use std::sync::LazyLock;
+
+mod payer;
 
 use cofferdam_types::{Evidence, Finding, Level, Severity};
 
@@ -29,43 +33,50 @@ impl Detector for Velocity {
     }
 
     fn inspect(&self, seen: &Seen<'_>, history: &History) -> Vec<Finding> {
-        let sender = seen.execution.transaction.from;
-        if seen.losses().next().is_none() || !is_newcomer(seen, history) {
-            return Vec::new();
-        }
-        let Some(bps) = own(seen, &received(seen)).first().map(|receipt| receipt.bps) else { return Vec::new() };
-        let rules = &seen.settings.velocity;
-        let runs = WINDOWS.iter().find_map(|window| run(seen, history, bps, rules, window));
-        let Some((window, after, earlier, crosses)) = runs else { return Vec::new() };
-        // Only the one that makes it a run is told to people; those after it are counted.
-        let harm = if crosses {
-            let before = history.uncounted_newcomers_of(seen.index, seen.now(), window.seconds);
-            with_earlier(seen.harm(), before)
-        } else {
-            seen.harm()
-        };
-        let said = Said {
-            level: if crosses { Level::Alert } else { Level::Notice },
-            severity: Severity::Medium,
-            summary: format!(
-                "{} accounts never seen before got {} of what module {} holds for nothing within {}; {} did in the \
-                 rest of the week before",
-                after.count,
-                percent(after.sum),
-                seen.module.id,
-                window.words,
-                earlier.count
-            ),
-            harm,
-            evidence: vec![
-                Evidence::new("newcomers", format!("{} within {}", after.count, window.words)),
-                Evidence::new("what they got, added up", percent(after.sum)),
-                Evidence::new("newcomers in the week before", earlier.count),
-                Evidence::new("sender", sender),
-            ],
-        };
-        vec![seen.finding(&INFO, b"", said)]
+        let mut findings: Vec<Finding> = newcomers(seen, history).into_iter().collect();
+        findings.extend(payer::turned(seen, history).map(|said| seen.finding(&INFO, b"payer", said)));
+        findings
     }
+}
+
+/// A run of newcomers that this transaction makes, or goes on with.
+fn newcomers(seen: &Seen<'_>, history: &History) -> Option<Finding> {
+    let sender = seen.execution.transaction.from;
+    if seen.losses().next().is_none() || !is_newcomer(seen, history) {
+        return None;
+    }
+    let bps = own(seen, &received(seen)).first().map(|receipt| receipt.bps)?;
+    let rules = &seen.settings.velocity;
+    let runs = WINDOWS.iter().find_map(|window| run(seen, history, bps, rules, window));
+    let (window, after, earlier, crosses) = runs?;
+    // Only the one that makes it a run is told to people; those after it are counted.
+    let harm = if crosses {
+        let before = history.uncounted_newcomers_of(seen.index, seen.now(), window.seconds);
+        with_earlier(seen.harm(), before)
+    } else {
+        seen.harm()
+    };
+    let said = Said {
+        level: if crosses { Level::Alert } else { Level::Notice },
+        severity: Severity::Medium,
+        summary: format!(
+            "{} accounts never seen before got {} of what module {} holds for nothing within {}; {} did in the \
+                 rest of the week before",
+            after.count,
+            percent(after.sum),
+            seen.module.id,
+            window.words,
+            earlier.count
+        ),
+        harm,
+        evidence: vec![
+            Evidence::new("newcomers", format!("{} within {}", after.count, window.words)),
+            Evidence::new("what they got, added up", percent(after.sum)),
+            Evidence::new("newcomers in the week before", earlier.count),
+            Evidence::new("sender", sender),
+        ],
+    };
+    Some(seen.finding(&INFO, b"", said))
 }
 
 /// A time within which newcomers are counted.

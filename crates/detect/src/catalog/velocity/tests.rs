@@ -93,3 +93,41 @@ fn a_module_that_is_always_this_busy_is_not_told() {
     transactions.extend(claims(&names("today", 20), 2_000));
     assert_eq!(told(transactions).iter().sum::<usize>(), 0);
 }
+
+/// The operator pays a friend a little every day for two weeks, and then `large` of 1,000,000 to each of `receivers`.
+fn operated(receivers: &[&str], large: u64) -> Vec<Value> {
+    let pay = |to: &str, amount: u64, seconds: u64| {
+        json!({
+            "from": "@operator",
+            "after_seconds": seconds,
+            "call": { "to": "@vault", "function": "pay()" },
+            "moves": [["@coin", "@vault", to, amount.to_string()]],
+            "checks": [["@vault", "@coin", "1000000", 1_000_000_u64.saturating_sub(amount).to_string()]],
+        })
+    };
+    let mut transactions: Vec<Value> = (0..14).map(|_| pay("@friend", 2_000, 86_400)).collect();
+    transactions.extend(receivers.iter().map(|receiver| pay(receiver, large, 600)));
+    transactions
+}
+
+#[test]
+fn one_who_pays_strangers_much_more_than_ever_is_told_once() {
+    let told_of =
+        |receivers: &[&str], large| told(operated(receivers, large)).iter().skip(14).copied().collect::<Vec<_>>();
+    let pockets = ["@one", "@two", "@one", "@two", "@one", "@two"];
+    assert_eq!(told_of(&pockets, 40_000), [0, 0, 0, 1, 0, 0]);
+    assert_eq!(told_of(&pockets, 16_000), [0; 6], "not a tenth");
+    assert_eq!(told_of(&["@friend"; 6], 40_000), [0; 6], "whom he always pays");
+    assert_eq!(told_of(&["@one"], 200_000), [0], "one payment is no run");
+}
+
+#[test]
+fn those_who_asked_the_module_before_are_no_strangers() {
+    let pockets = ["@one", "@two", "@one", "@two", "@one", "@two"];
+    let mut transactions: Vec<Value> = ["@one", "@two"]
+        .iter()
+        .map(|sender| json!({ "from": sender, "call": { "to": "@vault", "function": "deposit()" } }))
+        .collect();
+    transactions.extend(operated(&pockets, 40_000));
+    assert_eq!(told(transactions).iter().sum::<usize>(), 0);
+}
