@@ -60,6 +60,14 @@ async fn it_acts_while_the_signatures_stand_and_stops_at_the_word_of_one() {
     let text = refused(&scene).await;
     assert!(text.contains("revoked the limits"), "{text}");
     assert_eq!(scene.guardian_count("pending").await, 1, "the first pause and nothing else");
+
+    // Whoever takes the revocation out of the file again brings nothing back.
+    let file = scene.folder.path().join("limits.toml");
+    let text = std::fs::read_to_string(&file).expect("the scene has limits");
+    let terms = text.split("[revoked]").next().expect("the terms stand before");
+    people::place(scene.folder.path(), "limits.toml", terms);
+    let unusable = |message: &Value| message["data"]["event"]["alert"]["alert"] == "limits_unusable";
+    scene.receiver.accepts("the envelope is not taken again", unusable).await;
     scene.settle(program).await;
 }
 

@@ -105,6 +105,20 @@ async fn unsigned_limits_are_refused_where_signers_are_named() {
 }
 
 #[tokio::test]
+async fn signers_who_are_the_machine_or_too_few_are_refused() {
+    let folder = folder();
+    let at = folder.path();
+    let configuration = CONFIGURATION.replace("SIGNERS_AND_LIMITS\n", "").replace("threshold = 2", "threshold = 4");
+    let configuration = configuration.replace(
+        "accounts = [",
+        "accounts = ['0x00000000000000000000000000000000000000bb', '0x1563915e194D8CfBA1943570603F7606A3115508', ",
+    );
+    people::place(at, "cofferdam.toml", &configuration.replace("threshold = 4", "threshold = 5"));
+    let words = ["signers.accounts[0]", "is a guardian", "signers.accounts[3]", "is given twice", "signers.threshold"];
+    refused(&run(at, "config check").await, &words);
+}
+
+#[tokio::test]
 async fn a_wallet_far_from_here_signs_the_same_thing() {
     let folder = folder();
     let at = folder.path();

@@ -36,29 +36,38 @@ impl Responder {
         if !due {
             return Ok(Vec::new());
         }
-        self.ask_signers(engine);
+        let asked = self.ask_signers(engine);
         let mut told = Vec::new();
         for lever in self.levers.clone() {
             let Some(state) = self.readiness_of(&lever, engine, &head) else { continue };
             told.extend(self.note_readiness(lever.name(), state)?);
         }
-        self.readiness_at = Some(head.number);
+        // Whoever could not be asked is asked again at the next head, or when it matters.
+        self.readiness_at = asked.then_some(head.number);
         Ok(told)
     }
 
     /// Asks the contracts among the signers on the head whether they signed: their owners may have changed since. Executed
-    /// here, so that no endpoint's word is taken for theirs. One that cannot be asked now has not signed.
-    pub(crate) fn ask_signers(&mut self, engine: &mut Engine) {
-        let Some(limits) = &mut self.limits else { return };
+    /// here, so that no endpoint's word is taken for theirs. False when one could not be asked now: what it said last holds.
+    pub(crate) fn ask_signers(&mut self, engine: &mut Engine) -> bool {
+        let Some(limits) = &mut self.limits else { return true };
         let mut confirmed = Vec::new();
+        let mut all_answered = true;
         for (signer, data) in limits.to_ask() {
             let request = CallRequest { from: Address::ZERO, to: Some(signer), value: U256::ZERO, data, gas: ASK_GAS };
-            let answer = engine.fork().call(&request);
-            if answer.is_ok_and(|answer| is_yes(&answer.result)) {
+            let says_yes = match engine.fork().call(&request) {
+                Ok(answer) => is_yes(&answer.result),
+                Err(_) => {
+                    all_answered = false;
+                    limits.is_confirmed(signer)
+                }
+            };
+            if says_yes {
                 confirmed.push(signer);
             }
         }
         limits.set_confirmed(confirmed);
+        all_answered
     }
 
     /// Outer `None`: nothing can be said now, because state was missing or we closed it ourselves.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use cofferdam_evm::Engine;
 use cofferdam_types::{
     BlockNumber, BlockRef, ChainId, Clock, Finding, FindingId, Journal, Judge, ModuleId, PlanId, UnixMillis, Window,
@@ -77,6 +77,8 @@ pub struct Responder {
     pub(crate) levers: Vec<Arc<Lever>>,
     pub(crate) limits: Option<Limits>,
     signers: Option<Signers>,
+    /// Envelopes that were revoked while this process ran, and by whom.
+    ended: HashMap<B256, Address>,
     pub(crate) guardians: BTreeMap<String, Guardian>,
     pub(crate) book: Book,
     pub(crate) channel: Arc<dyn Channel>,
@@ -182,6 +184,7 @@ impl Responder {
         Ok(Self {
             chain_id: setup.chain_id.0,
             levers,
+            ended: limits.iter().filter_map(|limits| Some((limits.hash(), limits.revoked_by()?))).collect(),
             limits,
             signers: setup.signers,
             guardians: setup.guardians,
@@ -204,7 +207,7 @@ impl Responder {
     /// head.
     ///
     /// # Errors
-    /// [`SetupError`]; the old limits stay.
+    /// [`SetupError`]; the old limits stay. An envelope that was revoked is not taken again, whatever its file says now.
     pub fn set_limits(&mut self, limits: Option<Limits>) -> Result<(), SetupError> {
         let mut limits = limits;
         if let Some(new) = &mut limits {
@@ -213,7 +216,13 @@ impl Responder {
             {
                 return Err(EnvelopeError::Older { seen, holds }.into());
             }
+            if let Some(signer) = self.ended.get(&new.hash()) {
+                return Err(EnvelopeError::Revoked { signer: *signer }.into());
+            }
             fit(new, &self.levers, self.signers.as_ref(), self.chain_id)?;
+            if let Some(signer) = new.revoked_by() {
+                self.ended.insert(new.hash(), signer);
+            }
         }
         self.limits = limits;
         self.readiness_at = None;

@@ -373,6 +373,27 @@ impl Check<'_> {
         guardians
     }
 
+    /// People sign for the machine, never the machine for itself; and as many can sign as must.
+    fn signers(&mut self, file: &File, guardians: &BTreeMap<String, Guardian>) {
+        let Some(signers) = &file.signers else { return };
+        for (index, account) in signers.accounts.iter().enumerate() {
+            let field = format!("signers.accounts[{index}]");
+            if guardians.values().any(|guardian| guardian.address() == *account) {
+                let mistake = Mistake::new(&field, "is a guardian: the machine must not sign its own limits");
+                self.mistake(mistake.seeing(account));
+            }
+            if signers.accounts.iter().take(index).any(|earlier| earlier == account) {
+                self.mistake(Mistake::new(&field, "is given twice").seeing(account));
+            }
+        }
+        if usize::try_from(signers.threshold).is_ok_and(|threshold| threshold > signers.accounts.len()) {
+            let most = signers.accounts.len();
+            let mistake =
+                Mistake::new("signers.threshold", format!("more than there are signers, expected at most {most}"));
+            self.mistake(mistake.seeing(signers.threshold));
+        }
+    }
+
     fn responder(&mut self, file: &File, rules: Rules) -> Option<Setup> {
         let before = self.mistakes.len();
         let guardians = self.guardians(file);
@@ -388,6 +409,7 @@ impl Check<'_> {
                 self.mistake(mistake.seeing(&entry.guardian));
             }
         }
+        self.signers(file, &guardians);
         let limits = file
             .limits
             .as_ref()

@@ -83,7 +83,8 @@ pub struct MinLoss {
 impl MinLoss {
     fn is_reached_by(&self, finding: &Finding) -> bool {
         let asset = self.token.map_or(Asset::Native, Asset::Erc20);
-        let of_asset = finding.harm.iter().filter(|harm| harm.asset == asset);
+        // What can be taken and has not left is no loss: anybody can mint a number.
+        let of_asset = finding.harm.iter().filter(|harm| harm.asset == asset && !harm.at_risk);
         let sum = of_asset.fold(U256::ZERO, |sum, harm| sum.saturating_add(harm.amount));
         sum >= U256::from(self.amount.0)
     }

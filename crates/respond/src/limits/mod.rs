@@ -232,6 +232,19 @@ impl Limits {
         Ok(())
     }
 
+    /// The signer who ended them.
+    pub(crate) const fn revoked_by(&self) -> Option<Address> {
+        match &self.approval {
+            Approval::Revoked { signer } => Some(*signer),
+            Approval::NotAsked | Approval::Asked { .. } => None,
+        }
+    }
+
+    /// Whether the contract `signer` said yes when it was last asked.
+    pub(crate) fn is_confirmed(&self, signer: Address) -> bool {
+        matches!(&self.approval, Approval::Asked { confirmed, .. } if confirmed.contains(&signer))
+    }
+
     /// Contracts that must be asked whether they signed, and with which calldata.
     pub(crate) fn to_ask(&self) -> Vec<(Address, Bytes)> {
         match &self.approval {
