@@ -2,9 +2,10 @@
 //! thousand blocks.
 //!
 //! The blocks of the cases are executed once, with everything registered. Their executions are then judged and recorded
-//! again and again as new blocks: number, time, block hash, transaction hashes rise, and every sender is an account that
-//! was never seen before. History thus grows faster than in life, where most senders come back. The engine stands beside,
-//! with one block in it; what it keeps of a chain is bounded by slots and depth, not by how long it runs.
+//! again and again as new blocks: number and time rise, block and transaction hashes are new. Once with the same senders, and
+//! once with senders that were never seen before, every one of them: life is between the two. What a module remembers of
+//! its senders grows with new ones, to a bound that is set (`habits_per_module`). The engine stands beside, with one block
+//! in it; what it keeps of a chain is bounded by slots and depth, not by how long it runs.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -29,9 +30,21 @@ const LOOKS: [u64; 6] = [0, 100, 1_000, 2_500, 5_000, 10_000];
 /// Seconds from block to block.
 const BLOCK_SECONDS: u64 = 12;
 
+/// Who sends the transactions of a block that is judged again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Senders {
+    /// Who sent them before.
+    Same,
+    /// Accounts that were never seen.
+    New,
+}
+
 /// What was measured.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Memory {
+    /// Who sent.
+    pub senders: Senders,
     /// Rules that do not match.
     pub rules: u32,
     /// Protected contracts that the blocks call.
@@ -48,11 +61,22 @@ pub struct Memory {
 ///
 /// # Errors
 /// A sentence that names the file and field at fault.
-pub fn run(folder: &Path, clock: &dyn Clock, progress: &mut dyn FnMut(&str)) -> Result<Memory, String> {
+pub fn run(folder: &Path, clock: &dyn Clock, progress: &mut dyn FnMut(&str)) -> Result<[Memory; 2], String> {
+    Ok([one(folder, Senders::Same, clock, progress)?, one(folder, Senders::New, clock, progress)?])
+}
+
+fn one(folder: &Path, senders: Senders, clock: &dyn Clock, progress: &mut dyn FnMut(&str)) -> Result<Memory, String> {
     let manifest = Manifest::read(folder).map_err(|error| error.to_string())?;
     let blocks = load(folder, &manifest.blocks)?;
     let protected = protected(&blocks)?;
-    let mut measured = Memory { rules: RULES, protected: count(protected.len()), ..Memory::default() };
+    let mut measured = Memory {
+        senders,
+        rules: RULES,
+        protected: count(protected.len()),
+        transactions: 0,
+        nanos_per_transaction: 0.0,
+        resident_kib: Vec::new(),
+    };
     let watch = Arc::new(Watchlist::new(one_each(protected.into_iter().chain((0..RULES).map(nobody)))));
     let mut judge = judge(&watch).map_err(|error| error.to_string())?;
     let mut executed = Vec::with_capacity(blocks.len());
@@ -75,7 +99,7 @@ pub fn run(folder: &Path, clock: &dyn Clock, progress: &mut dyn FnMut(&str)) -> 
         header = next(&header);
         let shared = Arc::new(header.clone());
         let executions: Vec<Execution> =
-            again.next().into_iter().flatten().map(|execution| renewed(execution, &shared)).collect();
+            again.next().into_iter().flatten().map(|execution| renewed(execution, &shared, senders)).collect();
         let began = clock.monotonic_nanos();
         for execution in &executions {
             std::hint::black_box(judge.judge(execution));
@@ -108,15 +132,21 @@ fn next(header: &Header) -> Header {
     Header { number, hash, parent_hash: header.hash, timestamp, ..header.clone() }
 }
 
-/// The same in another block, from a sender whom nobody has seen.
-fn renewed(execution: &Execution, block: &Arc<Header>) -> Execution {
+/// The same in another block, from whom it is said.
+fn renewed(execution: &Execution, block: &Arc<Header>, senders: Senders) -> Execution {
     let salted = |what: B256| keccak256([what, block.hash].concat());
     let mut execution = execution.clone();
     let old = execution.transaction.from;
-    let new = Address::from_word(salted(old.into_word()));
+    let new = match senders {
+        Senders::Same => old,
+        Senders::New => Address::from_word(salted(old.into_word())),
+    };
     let hash = salted(execution.transaction.hash);
     execution.transaction = Arc::new(Transaction { hash, from: new, ..(*execution.transaction).clone() });
     execution.block = block.clone();
+    if new == old {
+        return execution;
+    }
     let names: HashMap<Address, Address> = HashMap::from([(old, new)]);
     let rename = |account: &mut Address| *account = names.get(account).copied().unwrap_or(*account);
     for call in &mut execution.effects.calls {
@@ -145,4 +175,31 @@ fn count(length: usize) -> u64 {
 #[expect(clippy::as_conversions, reason = "nanoseconds of a run, far below 2^53")]
 fn share(nanos: u64, transactions: u64) -> f64 {
     nanos as f64 / transactions.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a wrong shape must panic")]
+
+    use cofferdam_types::{ManualClock, UnixMillis};
+
+    use super::*;
+    use crate::bench::hostile_code::{Arena, SHAPES};
+
+    #[test]
+    fn a_block_that_is_judged_again_is_another_block_and_its_new_senders_are_nowhere_in_the_old_one() {
+        let clock = ManualClock::new(UnixMillis(0));
+        let (_, code) = SHAPES[0];
+        let (execution, ..) = Arena::new(code()).run(1_500_000, &clock).unwrap();
+        let later = Arc::new(next(&execution.block));
+        assert!(later.number > execution.block.number && later.timestamp > execution.block.timestamp);
+        let names = |execution: &Execution, account: Address| {
+            execution.effects.calls.iter().any(|call| call.caller == account || call.callee == account)
+        };
+        let old = execution.transaction.from;
+        let (same, new) = (renewed(&execution, &later, Senders::Same), renewed(&execution, &later, Senders::New));
+        assert_ne!(same.hash(), execution.hash());
+        assert_eq!((same.transaction.from, &same.effects), (old, &execution.effects));
+        assert!(names(&execution, old) && !names(&new, old) && names(&new, new.transaction.from));
+    }
 }

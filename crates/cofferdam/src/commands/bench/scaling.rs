@@ -55,12 +55,18 @@ pub(super) fn rules(folder: &Path, runs: u32, json: bool) -> Result<Answer, Fail
             row.rules, row.nanos_per_transaction, row.transactions
         ))?;
     }
-    print_line(format_args!(
-        "memory      {} protected contracts and {} rules that do not match; {} transactions, every sender new: {:.0} ns each",
-        memory.protected, memory.rules, memory.transactions, memory.nanos_per_transaction
-    ))?;
-    for (blocks, resident) in memory.resident_kib {
-        print_line(format_args!("            after {blocks:>6} blocks: {} resident", mebibytes(resident)))?;
+    for memory in memory {
+        let senders = match memory.senders {
+            memory::Senders::Same => "the same senders",
+            memory::Senders::New => "every sender new",
+        };
+        print_line(format_args!(
+            "memory      {} protected contracts and {} rules that do not match; {} transactions, {senders}: {:.0} ns each",
+            memory.protected, memory.rules, memory.transactions, memory.nanos_per_transaction
+        ))?;
+        for (blocks, resident) in memory.resident_kib {
+            print_line(format_args!("            after {blocks:>6} blocks: {} resident", mebibytes(resident)))?;
+        }
     }
     Ok(Answer::Yes)
 }
