@@ -8,7 +8,8 @@ use crate::{
     Habit, History, Seen, Tally,
     amounts::share_bps,
     detection::is_paid_out,
-    seen::{Said, percent},
+    entries::Entries,
+    seen::{PLAIN_SLOTS, Said, percent},
 };
 
 /// How far back payments are one run: three days.
@@ -19,6 +20,8 @@ const MONTH_SECONDS: u64 = 2_592_000;
 const LEAST_PAYMENTS: u64 = 4;
 /// What they add up to without the largest, in basis points of what was held at each.
 const LEAST_BPS: u64 = 1_000;
+/// Receivers of one payment beyond which it is a distribution.
+const MOST_RECEIVERS: usize = 8;
 
 /// What the sender paid, if this payment makes it a run.
 pub(super) fn turned(seen: &Seen<'_>, history: &History) -> Option<Said> {
@@ -65,8 +68,8 @@ pub(super) fn turned(seen: &Seen<'_>, history: &History) -> Option<Said> {
     })
 }
 
-/// The largest share that left to an account that neither acts here nor ever asked the module for anything, nor is used to
-/// be paid by it.
+/// The largest share that left to an account that neither acts here nor ever asked the module for anything, is not used to
+/// being paid by it and stands in none of its books.
 fn paid_to_strangers(seen: &Seen<'_>, history: &History) -> Option<(u64, Address, Asset)> {
     let (now, index) = (seen.now(), seen.index);
     let is_stranger = |account: Address| {
@@ -87,9 +90,22 @@ fn paid_to_strangers(seen: &Seen<'_>, history: &History) -> Option<(u64, Address
         };
         let mut receivers = seen.effects().movements.iter().filter(moved).map(|moved| moved.to).peekable();
         let first = receivers.peek().copied();
-        if receivers.all(is_stranger) {
+        let token = flow.asset.token();
+        let strange =
+            |(place, account)| place < MOST_RECEIVERS && is_stranger(account) && !is_in_books(seen, account, token);
+        if receivers.enumerate().all(strange) {
             largest = first.map(|receiver| (bps, receiver, flow.asset)).or(largest);
         }
     }
     largest
+}
+
+/// Whether an entry of `account` in the module's books, there from before, changed: what is paid is his.
+fn is_in_books(seen: &Seen<'_>, account: Address, token: Option<Address>) -> bool {
+    let tokens: Vec<Address> = token.into_iter().collect();
+    let entries = Entries::of(account, &tokens);
+    let mut changed = seen.effects().writes.iter().filter(|write| {
+        write.slot >= PLAIN_SLOTS && !write.old.is_zero() && seen.member(write.address) && Some(write.address) != token
+    });
+    changed.any(|write| entries.hold(write.slot))
 }

@@ -131,3 +131,19 @@ fn those_who_asked_the_module_before_are_no_strangers() {
     transactions.extend(operated(&pockets, 40_000));
     assert_eq!(told(transactions).iter().sum::<usize>(), 0);
 }
+
+#[test]
+fn those_whose_entries_are_paid_out_are_no_strangers() {
+    let pockets = ["@one", "@two", "@one", "@two", "@one", "@two"];
+    let written = |whose: fn(&str) -> String| {
+        let mut transactions = operated(&pockets, 40_000);
+        for (payment, receiver) in transactions.iter_mut().skip(14).zip(pockets) {
+            let word = crate::testbed::account(&whose(receiver)).into_word();
+            let slot = alloy_primitives::keccak256([word, alloy_primitives::B256::with_last_byte(1)].concat());
+            payment["writes"] = json!([["@vault", slot.to_string(), "90000", "50000"]]);
+        }
+        told(transactions).iter().sum::<usize>()
+    };
+    assert_eq!(written(|receiver| receiver.trim_start_matches('@').to_owned()), 0);
+    assert_eq!(written(|_| "somebody".to_owned()), 1, "somebody else's");
+}
