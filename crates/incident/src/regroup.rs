@@ -37,7 +37,10 @@ impl Appender<'_> {
             self.take_over(incident, other, key).await?;
         }
         if !group.loose.is_empty() {
-            let reason = "signs of the same party, seen before".to_owned();
+            let mut reason = "signs of the same party, seen before".to_owned();
+            if group.beyond {
+                reason.push_str("; there are more than are looked through, and older ones are left where they are");
+            }
             let (findings, plans) = (group.loose.clone(), Vec::new());
             self.append(Some(incident), &Event::Gathered { from: None, findings, plans, reason }).await?;
         }
@@ -80,7 +83,7 @@ impl Appender<'_> {
         let Event::Found { finding, .. } = &event else { return Ok(None) };
         let incident = place::free_name(self.connection, self.at, finding.id.0).await?;
         self.append(Some(&incident), &event).await?;
-        let whole = Group { incidents: Vec::new(), loose: ids };
+        let whole = Group { incidents: Vec::new(), loose: ids, beyond: group.beyond };
         self.join(&incident, &whole).await?;
         Ok(Some(incident))
     }
@@ -236,7 +239,7 @@ impl Appender<'_> {
 
     /// Says how bad an incident is, where that is not what was said last.
     async fn rate(&mut self, incident: &IncidentId) -> Result<(), CommitError> {
-        let members = group::members(self.connection, incident).await?;
+        let members = group::weighed(self.connection, incident).await?;
         let weighed: Vec<_> = members.iter().map(|member| member.weighed.clone()).collect();
         let rated = rate(&self.criteria, &weighed, combination(&members).as_ref());
         let Some(Rating { severity, rule, reason }) = rated else { return Ok(()) };
