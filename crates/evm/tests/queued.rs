@@ -135,7 +135,10 @@ fn id_of(salt: B256) -> B256 {
 fn operations(execution: &Execution) -> Vec<Arc<QueuedOperation>> {
     let queued = |announcement| match announcement {
         Announcement::Queued(operation) => Some(operation),
-        Announcement::Executed(_) | Announcement::Withdrawn(_) => None,
+        Announcement::Executed(_)
+        | Announcement::Withdrawn(_)
+        | Announcement::HandedOn(_)
+        | Announcement::LeftOut(_) => None,
     };
     announced(execution).into_iter().filter_map(queued).collect()
 }
@@ -241,7 +244,7 @@ fn compounds_timelock_and_both_governors_are_read() {
         &[],
         (U256::from(3), U256::from(DUE)).abi_encode(),
     )]);
-    assert_eq!(announced(&queued), [Announcement::Withdrawn(by_time.id)], "a timelock announces it again");
+    assert_eq!(announced(&queued), [Announcement::HandedOn(by_time.id)], "a timelock announces it again");
 }
 
 #[test]
@@ -257,9 +260,12 @@ fn hostile_events_cost_little_and_never_panic() {
         assert!(announced(&short).len() <= 1);
     }
     let many: Vec<Log> = (0..200).map(|n| scheduled(MUTE, B256::with_last_byte(n), 0, 60)).collect();
-    assert!(announced(&receipt(many)).len() <= 16);
+    assert_eq!(announced(&receipt(many.clone())).last(), Some(&Announcement::LeftOut(184)));
     let long: Vec<Log> = (0..200).map(|n| scheduled(MUTE, id, n, 60)).collect();
-    assert!(operations(&receipt(long))[0].calls.len() <= 64);
+    let cut = operations(&receipt(long)).remove(0);
+    assert_eq!((cut.calls.len(), cut.truncated, cut.carried_out_by.len()), (64, true, 0));
+    let behind_junk = receipt([many, vec![scheduled(ABLE, id, 0, 60)]].concat());
+    assert_eq!(operations(&behind_junk).len(), 17, "what one contract says takes no room from another");
     let far = rehearsed(&receipt(vec![scheduled(MUTE, id, 0, u64::MAX)]));
     assert_eq!(far.executions.len(), 1, "what is due in centuries is tried in ten years");
 }
@@ -273,4 +279,34 @@ fn what_the_budget_left_out_is_said() {
     let rehearsal = rehearse(&mut engine(), &operation, &budget, &ManualClock::default());
     assert_eq!((rehearsal.executions.len(), rehearsal.effort.end), (1, TrialEnd::Gas));
     assert!(rehearsal.effort.skipped[0].contains("calls after the first 1"));
+}
+
+#[test]
+fn large_and_folded_logs_are_left_out_and_a_cut_operation_is_never_whole() {
+    let sized = |id: B256, index: u8, size: usize| {
+        let data = (VAULT, U256::ZERO, Bytes::from(vec![0; size]), B256::ZERO, U256::from(60)).abi_encode_params();
+        log(MUTE, SCHEDULED, &[id, B256::with_last_byte(index)], data)
+    };
+    let id = B256::repeat_byte(9);
+    assert_eq!(announced(&receipt(vec![sized(id, 0, 131_072)])), [Announcement::LeftOut(1)]);
+    let large = receipt((0..8).map(|index| sized(id, index, 65_536)).collect());
+    let operation = operations(&large).remove(0);
+    assert_eq!((operation.calls.len(), operation.truncated), (4, true));
+    let rehearsal = rehearsed(&large);
+    assert_ne!(rehearsal.effort.end, TrialEnd::Done);
+    assert!(rehearsal.effort.skipped.iter().any(|what| what.contains("not kept")), "{:?}", rehearsal.effort.skipped);
+
+    // Each of a hundred calls has its own place in the list, and all of these places name the same bytes.
+    let word = |value: usize| U256::from(value).to_be_bytes::<32>();
+    let (calls, size) = (100, 32_768);
+    let empty = 9 * 32;
+    let list = empty + 32;
+    let mut data = vec![word(3), PROPOSER.into_word().0, word(empty), word(empty), word(empty), word(list)];
+    data.extend([word(0), word(DUE.try_into().unwrap()), word(empty), word(0), word(calls)]);
+    data.extend(std::iter::repeat_n(word(calls * 32), calls));
+    data.push(word(size));
+    data.extend(std::iter::repeat_n(word(0), size / 32));
+    let signature = "ProposalCreated(uint256,address,address[],uint256[],string[],bytes[],uint256,uint256,string)";
+    let folded = receipt(vec![log(GOVERNOR, signature, &[], data.concat())]);
+    assert_eq!(announced(&folded), [Announcement::LeftOut(1)]);
 }

@@ -76,6 +76,9 @@ pub struct QueuedOperation {
     pub block: BlockRef,
     /// Time of that block, in Unix seconds.
     pub announced: u64,
+    /// Whether calls of it were left out, for their number or size: what it does is not known whole.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 /// What became known of operations in one transaction.
@@ -85,8 +88,12 @@ pub enum Announcement {
     Queued(Arc<QueuedOperation>),
     /// It has been carried out.
     Executed(OperationId),
-    /// It will not be: cancelled, or handed on to a timelock that announces it again.
+    /// It will not be: cancelled.
     Withdrawn(OperationId),
+    /// Its governor says that it was handed on to a timelock, which announces it again.
+    HandedOn(OperationId),
+    /// So many operations, or logs about them, were not read, for their number or size.
+    LeftOut(u64),
 }
 
 /// An account that an operation names or writes down as holder of something.

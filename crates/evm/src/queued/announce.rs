@@ -1,7 +1,12 @@
 //! Reads operations off the events of one execution, whole or known by its receipt alone.
+//!
+//! Anybody may emit such events, so every bound is one contract's own: what another says takes nothing from it. What is
+//! left out is counted, and an operation of which a part is left out says so.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use alloy_sol_types::abi::decode_sequence;
 use alloy_sol_types::{SolCall, SolEvent, SolValue};
 use cofferdam_types::{
     Announcement, Call, CallKind, Execution, OperationId, OperationKind, QueuedCall, QueuedOperation,
@@ -10,8 +15,12 @@ use revm::primitives::{Address, B256, Bytes, Log, U256, keccak256};
 
 use super::abi;
 
-/// Operations of one transaction that are looked at; a governor queues one.
+/// Operations of one contract in one transaction that are looked at; a governor queues one.
 const MOST_OPERATIONS: usize = 16;
+/// Data of a log that is read.
+const MOST_LOG_BYTES: usize = 128 * 1024;
+/// Calldata of one operation that is kept.
+const MOST_BYTES: usize = 256 * 1024;
 /// Calls of one operation that are looked at.
 const MOST_CALLS: usize = 64;
 /// Seconds of a block, to tell when a vote that is counted in blocks ends.
@@ -24,44 +33,130 @@ const SALT_WORD: usize = 4;
 /// What `execution` announces, carries out and withdraws, in the order of its events. Costs one comparison of each log's
 /// topic where there is nothing.
 pub fn announced(execution: &Execution) -> Vec<Announcement> {
-    let mut found = Vec::new();
-    let mut scheduled: Vec<Scheduled> = Vec::new();
-    let mut queued: Vec<(Address, Vec<abi::QueueTransaction>)> = Vec::new();
+    let mut reading = Reading::default();
     for log in execution.effects.logs.iter().map(|emitted| &emitted.log) {
-        let Some(topic) = log.topics().first() else { continue };
+        reading.log(execution, log);
+    }
+    reading.finish(execution)
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    found: Vec<Announcement>,
+    scheduled: Vec<Scheduled>,
+    /// Place in `scheduled`.
+    places: HashMap<OperationId, usize>,
+    queued: Vec<Compound>,
+    /// Operations of each contract.
+    of_controller: HashMap<Address, usize>,
+    left_out: u64,
+}
+
+impl Reading {
+    fn log(&mut self, execution: &Execution, log: &Log) {
+        let Some(topic) = log.topics().first() else { return };
         match *topic {
-            abi::CallScheduled::SIGNATURE_HASH => gather(&mut scheduled, log),
-            abi::QueueTransaction::SIGNATURE_HASH => {
-                let Some(event) = read::<abi::QueueTransaction>(log) else { continue };
-                let room = queued.len() < MOST_OPERATIONS;
-                match queued.iter_mut().find(|(timelock, _)| *timelock == log.address) {
-                    Some((_, events)) if events.len() < MOST_CALLS => events.push(event),
-                    None if room => queued.push((log.address, vec![event])),
-                    Some(_) | None => {}
+            abi::CallScheduled::SIGNATURE_HASH | abi::QueueTransaction::SIGNATURE_HASH
+                if log.data.data.len() > MOST_LOG_BYTES =>
+            {
+                self.leave_out();
+            }
+            abi::CallScheduled::SIGNATURE_HASH => self.gather(log),
+            abi::QueueTransaction::SIGNATURE_HASH => self.gather_compound(log),
+            abi::ProposalCreated::SIGNATURE_HASH => {
+                if log.data.data.len() > MOST_LOG_BYTES || is_folded(log) {
+                    self.leave_out();
+                } else if let Some(proposal) = proposal(execution, log)
+                    && self.has_room(log.address)
+                {
+                    self.found.push(proposal);
                 }
             }
-            abi::ProposalCreated::SIGNATURE_HASH => found.extend(proposal(execution, log)),
-            _ => found.extend(ended(log, *topic)),
+            _ => self.found.extend(ended(log, *topic)),
         }
     }
-    let salts = |id: B256, controller: Address| salts(execution, id, controller);
-    for operation in scheduled {
-        let salts = salts(operation.id, operation.controller);
-        found.push(queued_as(operation.finish(execution, &salts)));
+
+    const fn leave_out(&mut self) {
+        self.left_out = self.left_out.saturating_add(1);
     }
-    for (timelock, events) in queued {
-        found.extend(compound(execution, timelock, events).map(queued_as));
+
+    /// Whether one more operation of `controller` is looked at.
+    fn has_room(&mut self, controller: Address) -> bool {
+        let known = self.of_controller.entry(controller).or_default();
+        let room = *known < MOST_OPERATIONS;
+        if room {
+            *known = known.saturating_add(1);
+        } else {
+            self.leave_out();
+        }
+        room
     }
-    // What is carried out in the transaction that announces it waits for nothing.
-    let over: Vec<OperationId> = found.iter().filter_map(executed).collect();
-    found.retain(|one| !matches!(one, Announcement::Queued(operation) if over.contains(&operation.id)));
-    found
+
+    fn gather(&mut self, log: &Log) {
+        let Some(event) = read::<abi::CallScheduled>(log) else { return };
+        let call = QueuedCall { target: event.target, value: event.value, data: event.data };
+        let id = OperationId { controller: log.address, id: event.id };
+        if let Some(known) = self.places.get(&id).and_then(|place| self.scheduled.get_mut(*place)) {
+            if known.calls.len() < MOST_CALLS && bytes_of(&known.calls).saturating_add(call.data.len()) <= MOST_BYTES {
+                known.calls.push(call);
+            } else {
+                known.truncated = true;
+            }
+        } else if self.has_room(log.address) {
+            self.places.insert(id, self.scheduled.len());
+            self.scheduled.push(Scheduled {
+                id,
+                calls: vec![call],
+                predecessor: event.predecessor,
+                delay: event.delay.saturating_to(),
+                truncated: false,
+            });
+        }
+    }
+
+    fn gather_compound(&mut self, log: &Log) {
+        let Some(event) = read::<abi::QueueTransaction>(log) else { return };
+        if let Some(known) = self.queued.iter_mut().find(|known| known.timelock == log.address) {
+            let kept = known.events.iter().fold(0_usize, |sum, event| sum.saturating_add(event.data.len()));
+            if known.events.len() < MOST_CALLS && kept.saturating_add(event.data.len()) <= MOST_BYTES {
+                known.events.push(event);
+            } else {
+                known.truncated = true;
+            }
+        } else if self.has_room(log.address) {
+            self.queued.push(Compound { timelock: log.address, events: vec![event], truncated: false });
+        }
+    }
+
+    fn finish(self, execution: &Execution) -> Vec<Announcement> {
+        let Self { mut found, scheduled, queued, left_out, .. } = self;
+        for operation in scheduled {
+            // What is not whole does not have the name that its salt would give it.
+            let OperationId { controller, id } = operation.id;
+            let salts = if operation.truncated { Vec::new() } else { salts(execution, id, controller) };
+            found.push(queued_as(operation.finish(execution, &salts)));
+        }
+        for queued in queued {
+            found.extend(compound(execution, queued).map(queued_as));
+        }
+        // What is carried out in the transaction that announces it waits for nothing.
+        let over: HashSet<OperationId> = found.iter().filter_map(executed).collect();
+        found.retain(|one| !matches!(one, Announcement::Queued(operation) if over.contains(&operation.id)));
+        if left_out > 0 {
+            tracing::warn!(left_out, transaction = %execution.hash(), "announced operations were not read, for their number or size");
+            found.push(Announcement::LeftOut(left_out));
+        }
+        found
+    }
 }
 
 const fn executed(announcement: &Announcement) -> Option<OperationId> {
     match announcement {
         Announcement::Executed(id) => Some(*id),
-        Announcement::Queued(_) | Announcement::Withdrawn(_) => None,
+        Announcement::Queued(_) | Announcement::Withdrawn(_) | Announcement::HandedOn(_) | Announcement::LeftOut(_) => {
+            None
+        }
     }
 }
 
@@ -69,41 +164,44 @@ fn queued_as(operation: QueuedOperation) -> Announcement {
     Announcement::Queued(Arc::new(operation))
 }
 
+fn bytes_of(calls: &[QueuedCall]) -> usize {
+    calls.iter().fold(0, |sum, call| sum.saturating_add(call.data.len()))
+}
+
 /// A log as the event that its topic says it is; `None` where it is not.
 fn read<E: SolEvent>(log: &Log) -> Option<E> {
     E::decode_raw_log_validate(log.topics(), &log.data.data).ok()
 }
 
+/// Whether a proposal's lists point at the same bytes more than once, as no contract's encoder does: read, it would be many
+/// times as large as the log.
+fn is_folded(log: &Log) -> bool {
+    type Tokens<'d> = <abi::ProposalCreated as SolEvent>::DataToken<'d>;
+    let Ok(tokens) = decode_sequence::<Tokens<'_>>(&log.data.data) else { return false };
+    let (signatures, calldatas) = (&tokens.4.0, &tokens.5.0);
+    let lengths = signatures.iter().chain(calldatas).map(|token| token.0.len());
+    lengths.fold(0_usize, usize::saturating_add) > log.data.data.len()
+}
+
 /// An operation of OpenZeppelin's timelock, call by call.
 struct Scheduled {
-    controller: Address,
-    id: B256,
+    id: OperationId,
     calls: Vec<QueuedCall>,
     predecessor: B256,
     delay: u64,
+    truncated: bool,
 }
 
-fn gather(scheduled: &mut Vec<Scheduled>, log: &Log) {
-    let Some(event) = read::<abi::CallScheduled>(log) else { return };
-    let call = QueuedCall { target: event.target, value: event.value, data: event.data };
-    let room = scheduled.len() < MOST_OPERATIONS;
-    let known = scheduled.iter_mut().find(|known| known.controller == log.address && known.id == event.id);
-    match known {
-        Some(known) if known.calls.len() < MOST_CALLS => known.calls.push(call),
-        None if room => scheduled.push(Scheduled {
-            controller: log.address,
-            id: event.id,
-            calls: vec![call],
-            predecessor: event.predecessor,
-            delay: event.delay.saturating_to(),
-        }),
-        Some(_) | None => {}
-    }
+/// What one transaction queued in a timelock of Compound's kind.
+struct Compound {
+    timelock: Address,
+    events: Vec<abi::QueueTransaction>,
+    truncated: bool,
 }
 
 impl Scheduled {
     fn finish(self, execution: &Execution, salts: &[B256]) -> QueuedOperation {
-        let Self { controller, id, calls, predecessor, delay } = self;
+        let Self { id: OperationId { controller, id }, calls, predecessor, delay, truncated } = self;
         let targets: Vec<Address> = calls.iter().map(|call| call.target).collect();
         let values: Vec<U256> = calls.iter().map(|call| call.value).collect();
         let payloads: Vec<Bytes> = calls.iter().map(|call| call.data.clone()).collect();
@@ -128,13 +226,15 @@ impl Scheduled {
             due: execution.block.timestamp.saturating_add(delay),
             caller: caller_of(execution, controller),
             carried_out_by: carried_out_by.into_iter().collect(),
+            truncated,
             ..nothing(execution)
         }
     }
 }
 
 /// All that one transaction queued in a timelock of Compound's kind.
-fn compound(execution: &Execution, timelock: Address, events: Vec<abi::QueueTransaction>) -> Option<QueuedOperation> {
+fn compound(execution: &Execution, queued: Compound) -> Option<QueuedOperation> {
+    let Compound { timelock, events, truncated } = queued;
     let id = events.first()?.txHash;
     let due = events.iter().map(|event| event.eta).max().unwrap_or_default().saturating_to();
     let calls = events.iter().map(|event| QueuedCall {
@@ -153,7 +253,8 @@ fn compound(execution: &Execution, timelock: Address, events: Vec<abi::QueueTran
         calls,
         due,
         caller: caller_of(execution, timelock),
-        carried_out_by: events.into_iter().map(execute).collect(),
+        carried_out_by: if truncated { Vec::new() } else { events.into_iter().map(execute).collect() },
+        truncated,
         ..nothing(execution)
     })
 }
@@ -179,6 +280,7 @@ fn proposal(execution: &Execution, log: &Log) -> Option<Announcement> {
         calls,
         due,
         caller: event.proposer,
+        truncated: event.targets.len() > MOST_CALLS,
         ..nothing(execution)
     }))
 }
@@ -198,10 +300,8 @@ fn ended(log: &Log, topic: B256) -> Option<Announcement> {
             named(log.topics().get(1)).map(Announcement::Withdrawn)
         }
         abi::ProposalExecuted::SIGNATURE_HASH => number().map(Announcement::Executed),
-        // What is queued stands in a timelock, which announces it again.
-        abi::ProposalCanceled::SIGNATURE_HASH | abi::ProposalQueued::SIGNATURE_HASH => {
-            number().map(Announcement::Withdrawn)
-        }
+        abi::ProposalCanceled::SIGNATURE_HASH => number().map(Announcement::Withdrawn),
+        abi::ProposalQueued::SIGNATURE_HASH => number().map(Announcement::HandedOn),
         _ => None,
     }
 }
@@ -253,5 +353,6 @@ fn nothing(execution: &Execution) -> QueuedOperation {
         transaction: execution.hash(),
         block: execution.block.block_ref(),
         announced: execution.block.timestamp,
+        truncated: false,
     }
 }

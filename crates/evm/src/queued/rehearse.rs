@@ -105,6 +105,14 @@ impl Run<'_> {
         if !through {
             self.in_its_name()?;
         }
+        if self.operation.truncated {
+            self.effort
+                .skipped
+                .push(format!("calls after the first {}, which were not kept", self.operation.calls.len()));
+            if self.effort.end == TrialEnd::Done {
+                self.effort.end = TrialEnd::Calls;
+            }
+        }
         Ok((through, self.parties()?))
     }
 

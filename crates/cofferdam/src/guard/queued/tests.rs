@@ -1,12 +1,13 @@
 //! The loop around operations that wait: told long before they are due, tried again, and taken back.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests of small numbers")]
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use cofferdam_simnet::{Orphans, ReorgKind};
-use cofferdam_types::{Event, Level, Window};
+use cofferdam_types::{BlockNumber, Event, Level, Module, ModuleId, QueuedCall, Window};
 
 use super::super::Happening;
 use super::super::testbed::{Bed, TELLER, VAULT, input};
+use super::*;
 
 const TWO_DAYS: u64 = 172_800;
 
@@ -115,4 +116,112 @@ async fn what_has_no_power_over_anything_protected_shows_nothing() {
     let happenings = mined(&mut bed, announcement(B256::repeat_byte(4), "pause()")).await;
     assert!(happenings.is_empty() && found(&bed).is_empty(), "only the guardian may, whatever an event claims");
     assert_ne!(TELLER, Address::ZERO);
+}
+
+/// A queue that no thread works on.
+fn idle(most: usize) -> (Queued, std::sync::mpsc::Receiver<Job>) {
+    let (to, jobs) = sync_channel(MOST_A_BLOCK);
+    let (_, from) = mpsc::channel(1);
+    let watch =
+        Watchlist::new(vec![Module { id: ModuleId::new("vault").unwrap(), contracts: vec![VAULT], assets: vec![] }]);
+    let queued = Queued {
+        to,
+        from,
+        options: QueuedOptions { most, ..QueuedOptions::default() },
+        finished: VecDeque::new(),
+        on_their_way: 0,
+        followed: HashMap::new(),
+        order: VecDeque::new(),
+        held: HashMap::new(),
+        bytes: 0,
+        watch: Arc::new(watch),
+        withdrawals: Vec::new(),
+        assertions: None,
+    };
+    (queued, jobs)
+}
+
+fn operation(controller: u8, id: u8, kind: OperationKind) -> QueuedOperation {
+    let call = QueuedCall { target: VAULT, value: U256::ZERO, data: Bytes::new() };
+    QueuedOperation {
+        id: OperationId { controller: Address::with_last_byte(controller), id: B256::with_last_byte(id) },
+        kind,
+        calls: vec![call],
+        due: u64::MAX,
+        proposer: TELLER,
+        caller: TELLER,
+        carried_out_by: Vec::new(),
+        transaction: B256::ZERO,
+        block: BlockRef::default(),
+        announced: 0,
+        truncated: false,
+    }
+}
+
+fn head(number: u64, timestamp: u64) -> Header {
+    Header { number: BlockNumber(number), timestamp, ..Header::default() }
+}
+
+#[test]
+fn a_flood_of_announcements_neither_pushes_an_operation_out_nor_keeps_it_waiting() {
+    let (mut queued, jobs) = idle(96);
+    for id in 0..90 {
+        queued.follow(Arc::new(operation(1, id, OperationKind::Proposal)));
+    }
+    assert_eq!(queued.followed.len(), MOST_OF_CONTROLLER);
+    let real = operation(2, 0, OperationKind::Timelock);
+    queued.follow(Arc::new(real.clone()));
+    for controller in 3..60 {
+        queued.follow(Arc::new(operation(controller, 0, OperationKind::Proposal)));
+    }
+    assert_eq!((queued.followed.len(), queued.order.len()), (96, 96));
+    assert!(queued.followed.contains_key(&real.id), "those that stand beside most others make room");
+    queued.submit(&head(1, 1), 0);
+    let first: Vec<OperationId> = jobs.try_iter().map(|job| job.operation.id).collect();
+    assert_eq!((first.len(), first.first()), (MOST_A_BLOCK, Some(&real.id)));
+    for followed in queued.followed.values_mut() {
+        followed.on_its_way = false;
+    }
+    queued.submit(&head(60, 1), 0);
+    let again = jobs.try_iter().filter(|job| first.contains(&job.operation.id)).count();
+    assert_eq!(again, MOST_A_BLOCK / ONE_AGAIN_OF, "what is new leaves room for what was tried");
+    queued.forget(&head(61, LATEST_SECONDS + FORGET_SECONDS), 0);
+    assert!(queued.followed.is_empty() && queued.held.is_empty() && queued.bytes == 0, "due is a claim");
+}
+
+#[test]
+fn a_trial_that_was_cut_short_is_repeated_soon_and_not_for_ever() {
+    let (mut queued, _jobs) = idle(4);
+    let one = operation(1, 1, OperationKind::Timelock);
+    queued.follow(Arc::new(one.clone()));
+    let followed = queued.followed.get_mut(&one.id).unwrap();
+    assert_eq!(followed.pause(50), 50);
+    followed.cut_short = 1;
+    assert_eq!(followed.pause(50), SOON_BLOCKS);
+    followed.cut_short = MOST_SOON + 1;
+    assert_eq!(followed.pause(50), 50);
+    (followed.cut_short, followed.concerns_us) = (0, Some(false));
+    assert_eq!(followed.pause(50), 50 * SELDOM);
+}
+
+#[test]
+fn bytes_are_bounded_over_all_that_is_followed() {
+    let (mut queued, _jobs) = idle(4_096);
+    let data = Bytes::from(vec![0; MOST_BYTES / 4]);
+    for controller in 1..=8 {
+        let mut large = operation(controller, 0, OperationKind::Timelock);
+        large.calls.iter_mut().for_each(|call| call.data = data.clone());
+        queued.follow(Arc::new(large));
+    }
+    assert_eq!(queued.followed.len(), 3);
+    assert!(queued.bytes <= MOST_BYTES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proposal_that_says_it_was_handed_on_stands_until_the_timelock_has_it() {
+    let mut bed = Bed::new().await;
+    let id = B256::repeat_byte(5);
+    mined(&mut bed, announcement(id, "drain()")).await;
+    mined(&mut bed, says("ProposalQueued(uint256,uint256)", id, &[])).await;
+    assert_eq!((found(&bed).len(), withdrawn(&bed)), (1, 0));
 }

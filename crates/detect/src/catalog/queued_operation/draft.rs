@@ -52,6 +52,7 @@ impl QueuedDraft {
             transaction: announcement.hash(),
             block: announcement.block.block_ref(),
             announced: announcement.block.timestamp,
+            truncated: false,
         };
         let party = |(address, nonce): &(Address, u64)| Party { address: *address, has_code: false, nonce: *nonce };
         Rehearsal {
