@@ -140,7 +140,7 @@ impl PendingSet {
         let Some(kept) = self.by_hash.get_mut(&hash) else { return };
         kept.concerns_us = concerns(executed, watch);
         kept.ran = !matches!(executed.effects.outcome, Outcome::Invalid(_));
-        let footprint = Footprint::of(executed);
+        let footprint = Footprint::of(executed, watch);
         if footprint != kept.footprint {
             self.neighbours.remove(hash, &kept.footprint);
             self.neighbours.add(hash, &footprint);

@@ -26,19 +26,21 @@ pub(super) struct Footprint {
 }
 
 impl Footprint {
-    pub(super) fn of(execution: &Execution) -> Self {
+    pub(super) fn of(execution: &Execution, watch: &Watchlist) -> Self {
         let effects = &execution.effects;
         // What failed counts too: it may run after another.
         let calls = effects.calls.iter().flat_map(|call| [call.callee, call.code_address]);
         let writes = effects.writes.iter().map(|write| write.address);
         let created = effects.code_changes.iter().map(|change| change.address);
-        Self { calls: few(calls, MOST_CALLED), writes: few(writes.chain(created), MOST_WRITTEN) }
+        Self { calls: few(calls, watch, MOST_CALLED), writes: few(writes.chain(created), watch, MOST_WRITTEN) }
     }
 }
 
-fn few(accounts: impl Iterator<Item = Address>, most: usize) -> Box<[Address]> {
+/// The first `most` of `accounts`, those that are protected before all others: calls of nothing push them out otherwise.
+fn few(accounts: impl Iterator<Item = Address> + Clone, watch: &Watchlist, most: usize) -> Box<[Address]> {
+    let protected = accounts.clone().filter(|account| watch.contains(*account));
     let mut kept: Vec<Address> = Vec::new();
-    for account in accounts {
+    for account in protected.chain(accounts) {
         if kept.len() >= most {
             break;
         }
@@ -146,7 +148,8 @@ mod tests {
         }
         assert!(neighbours.writers_of(&writes(TOKEN), &watch()).is_empty());
         assert_eq!(neighbours.writers_of(&writes(VAULT), &watch()).len(), MOST_OF_CONTRACT);
-        let many = few((0..250_u8).map(Address::with_last_byte), MOST_WRITTEN);
+        let many = few((100..250_u8).chain([3]).map(Address::with_last_byte), &watch(), MOST_WRITTEN);
         assert_eq!(many.len(), MOST_WRITTEN);
+        assert_eq!(many[0], VAULT, "what is protected is kept, however much comes before it");
     }
 }
