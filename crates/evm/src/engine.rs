@@ -80,6 +80,7 @@ pub struct Engine {
     base: Arc<Header>,
     blocks: VecDeque<Executed>,
     depth: usize,
+    pending_gas: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -101,6 +102,7 @@ impl Engine {
             base: Arc::default(),
             blocks: VecDeque::new(),
             depth: DEPTH,
+            pending_gas: 0,
         }
     }
 
@@ -183,14 +185,24 @@ impl Engine {
         for before in earlier {
             self.machine.state_mut().bulk = Bulk::Transaction(before.clone());
             match self.machine.run(before, Checks::Pending) {
-                Ok(run) => self.machine.state_mut().commit(run.changes),
+                Ok(run) => {
+                    self.pending_gas = self.pending_gas.saturating_add(run.result.tx_gas_used());
+                    self.machine.state_mut().commit(run.changes);
+                }
                 Err(RunError::Invalid(_)) => {}
                 Err(RunError::State(error)) => return Err(error),
             }
         }
         self.machine.state_mut().bulk = Bulk::Transaction(transaction.clone());
         let seen = Seen { transaction, window: Window::Pending, block, index: None };
-        self.execute(seen, Checks::Pending)
+        let execution = self.execute(seen, Checks::Pending)?;
+        self.pending_gas = self.pending_gas.saturating_add(execution.effects.gas_used);
+        Ok(execution)
+    }
+
+    /// Gas of all that [`Self::pending_after`] has executed so far, those before a transaction included.
+    pub const fn pending_gas(&self) -> u64 {
+        self.pending_gas
     }
 
     /// Executes all of `block` on the head, which must be its parent, and makes it the head.

@@ -2,15 +2,20 @@
 //! when they concern a protected module.
 //!
 //! A transaction whose sender has others pending with lower nonces is executed after those. Where others pay as much or
-//! more and write to contracts that it calls, it is also executed after them, and the worse of the two verdicts counts. The
-//! set is bounded, and so is what is executed twice on one head; what is left out is counted.
+//! more and write to contracts that it calls, it is also executed after them, and the worse of the two verdicts counts.
+//!
+//! A new transaction is executed once, alone, whatever else waits. All that is executed again on one head has one budget
+//! of gas: a sender's own before it, those of others before it, those that waited for it or come behind it, and those
+//! that are looked at again because the head is new, which take half of it at most. The set is bounded too, and what is
+//! left out of either is counted.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use cofferdam_types::primitives::{Address, B256};
 use cofferdam_types::{
-    Block, BlockRef, Event, Execution, FindingId, Outcome, PendingTx, PendingUpdate, Transaction, Verdict, Watchlist,
+    Block, BlockRef, Event, Execution, FindingId, Outcome, PendingTx, PendingUpdate, StateError, Transaction, Verdict,
+    Watchlist,
 };
 
 use super::neighbours::{Footprint, Neighbours};
@@ -30,11 +35,18 @@ pub struct MempoolOptions {
     pub most_again: usize,
     /// How many times, on one head, a transaction is executed after those of others.
     pub most_together: usize,
+    /// Gas that is executed again on one head; a run that has begun is let end.
+    pub gas_again: u64,
 }
+
+/// Twenty full blocks of 30 million gas. Honest traffic stays below it: 256 that are looked at again and 512 after two or
+/// three others, at 200,000 to 300,000 gas each. Nobody pays for what waits and is never mined, so more would be a
+/// stranger's to take: an engine that does 200 million gas a second is busy with this for 3 of the 12 seconds of a slot.
+const GAS_AGAIN: u64 = 600_000_000;
 
 impl Default for MempoolOptions {
     fn default() -> Self {
-        Self { most: 50_000, most_earlier: 16, most_again: 256, most_together: 512 }
+        Self { most: 50_000, most_earlier: 16, most_again: 256, most_together: 512, gas_again: GAS_AGAIN }
     }
 }
 
@@ -48,6 +60,13 @@ struct Kept {
     footprint: Footprint,
 }
 
+/// Whether a transaction is executed for the first time, which is never refused.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    First,
+    Again,
+}
+
 /// What a transaction does after those of others.
 struct Together {
     /// Those, and its sender's own.
@@ -56,13 +75,21 @@ struct Together {
     verdict: Verdict,
 }
 
+/// What was executed again, and on which head.
+#[derive(Debug, Default)]
+struct Again {
+    head: BlockRef,
+    /// How many times something was executed after those of others.
+    together: usize,
+    gas: u64,
+}
+
 pub(super) struct PendingSet {
     options: MempoolOptions,
     by_hash: HashMap<B256, Kept>,
     by_sender: HashMap<Address, BTreeMap<u64, B256>>,
     neighbours: Neighbours,
-    /// How many times something was executed after those of others, and on which head.
-    together: (BlockRef, usize),
+    again: Again,
     /// What was told of transactions while they waited, by the block that mined them; oldest first.
     told: VecDeque<(BlockRef, Vec<FindingId>)>,
 }
@@ -74,7 +101,7 @@ impl PendingSet {
             by_hash: HashMap::new(),
             by_sender: HashMap::new(),
             neighbours: Neighbours::default(),
-            together: (BlockRef::default(), 0),
+            again: Again::default(),
             told: VecDeque::new(),
         }
     }
@@ -179,18 +206,39 @@ impl PendingSet {
         behind.take(self.options.most_earlier).cloned().collect()
     }
 
+    fn again_on(&mut self, head: BlockRef) -> &mut Again {
+        if self.again.head != head {
+            self.again = Again { head, ..Again::default() };
+        }
+        &mut self.again
+    }
+
     /// Whether something may be executed once more on `head`, after those of others.
     fn may_run_together(&mut self, head: BlockRef) -> bool {
-        if self.together.0 != head {
-            self.together = (head, 0);
-        }
-        let room = self.together.1 < self.options.most_together;
+        let most = self.options.most_together;
+        let again = self.again_on(head);
+        let room = again.together < most;
         if room {
-            self.together.1 = self.together.1.saturating_add(1);
+            again.together = again.together.saturating_add(1);
         } else {
             metrics::counter!("cofferdam_pending_not_together_total").increment(1);
         }
         room
+    }
+
+    /// Whether `count` more may be executed again on `head`, where one part of `parts` of the gas is theirs.
+    fn may_run_again(&mut self, head: BlockRef, parts: u64, count: usize) -> bool {
+        let most = self.options.gas_again.checked_div(parts).unwrap_or_default();
+        let room = self.again_on(head).gas < most;
+        if !room {
+            metrics::counter!("cofferdam_pending_not_again_total").increment(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        room
+    }
+
+    fn spend(&mut self, head: BlockRef, gas: u64) {
+        let again = self.again_on(head);
+        again.gas = again.gas.saturating_add(gas);
     }
 
     /// Worth another look, highest fee first: those are mined first.
@@ -228,9 +276,13 @@ impl Guard {
     /// [`GuardError`].
     pub async fn look_again(&mut self) -> Result<Vec<Happening>, GuardError> {
         let mut happenings = Vec::new();
-        for transaction in self.pending.again() {
+        let again = self.pending.again();
+        for (done, transaction) in again.iter().enumerate() {
+            if !self.may_run_again(2, again.len().saturating_sub(done)) {
+                break;
+            }
             let start = self.clock.monotonic_micros();
-            happenings.extend(self.judge_pending(&transaction, start).await?);
+            happenings.extend(self.judge_pending(transaction, Look::Again, start).await?);
         }
         Ok(happenings)
     }
@@ -239,19 +291,53 @@ impl Guard {
         let start = self.clock.monotonic_micros();
         self.pending.insert(&new.transaction);
         metrics::counter!("cofferdam_pending_total").increment(1);
-        let mut happenings = self.judge_pending(&new.transaction, start).await?;
+        let mut happenings = self.judge_pending(&new.transaction, Look::First, start).await?;
         // Whoever announces the attack first and the nonce below it last must not go unseen.
         if self.pending.ran(&new.transaction) {
-            for waiting in self.pending.waiting_for(&new.transaction) {
-                happenings.extend(self.judge_pending(&waiting, start).await?);
-            }
+            let waiting = self.pending.waiting_for(&new.transaction);
+            happenings.extend(self.judge_again(&waiting, start).await?);
         }
         // Nor whoever announces first what becomes an attack by what somebody else announces later.
         let base_fee = self.next_base_fee();
-        for behind in self.pending.behind(&new.transaction, base_fee, &self.watch) {
-            happenings.extend(self.judge_pending(&behind, start).await?);
+        let behind = self.pending.behind(&new.transaction, base_fee, &self.watch);
+        happenings.extend(self.judge_again(&behind, start).await?);
+        Ok(happenings)
+    }
+
+    /// Judges those that a new transaction may have changed, as far as the gas of the head goes.
+    async fn judge_again(&mut self, those: &[Arc<Transaction>], start: u64) -> Result<Vec<Happening>, GuardError> {
+        let mut happenings = Vec::new();
+        for (done, transaction) in those.iter().enumerate() {
+            if !self.may_run_again(1, those.len().saturating_sub(done)) {
+                break;
+            }
+            happenings.extend(self.judge_pending(transaction, Look::Again, start).await?);
         }
         Ok(happenings)
+    }
+
+    fn may_run_again(&mut self, parts: u64, count: usize) -> bool {
+        let head = self.newest().head().block_ref();
+        self.pending.may_run_again(head, parts, count)
+    }
+
+    /// Executes `transaction` after `before` on the newest head; what is not new of it is taken from the head's gas.
+    fn run_pending(
+        &mut self,
+        before: &[Arc<Transaction>],
+        transaction: &Arc<Transaction>,
+        look: Look,
+    ) -> Result<Execution, StateError> {
+        let engine = self.newest();
+        let (head, gas) = (engine.head().block_ref(), engine.pending_gas());
+        let done = tokio::task::block_in_place(|| engine.pending_after(before, transaction.clone()));
+        let spent = engine.pending_gas().saturating_sub(gas);
+        let own = match (&done, look) {
+            (Ok(executed), Look::First) => executed.effects.gas_used,
+            (Ok(_), Look::Again) | (Err(_), _) => 0,
+        };
+        self.pending.spend(head, spent.saturating_sub(own));
+        done
     }
 
     /// Wei per gas of the newest head; near enough to that of the next block to order fees by.
@@ -262,10 +348,15 @@ impl Guard {
     async fn judge_pending(
         &mut self,
         transaction: &Arc<Transaction>,
+        look: Look,
         start: u64,
     ) -> Result<Vec<Happening>, GuardError> {
         let mut earlier = self.pending.earlier(transaction);
-        let mut executed = tokio::task::block_in_place(|| self.newest().pending_after(&earlier, transaction.clone()))?;
+        if !earlier.is_empty() && !self.may_run_again(1, 1) {
+            // Alone it cannot run; that makes it one of those that the next head looks at again.
+            earlier.clear();
+        }
+        let mut executed = self.run_pending(&earlier, transaction, look)?;
         let mut verdict = self.judge.judge(&executed);
         self.pending.remember(transaction.hash, &executed, &self.watch);
         if !is_stop(&verdict)
@@ -307,11 +398,11 @@ impl Guard {
         let base_fee = self.next_base_fee();
         let mut before = self.pending.ahead_of(transaction, base_fee, &self.watch);
         let head = self.newest().head().block_ref();
-        if before.is_empty() || !self.pending.may_run_together(head) {
+        if before.is_empty() || !self.may_run_again(1, 1) || !self.pending.may_run_together(head) {
             return Ok(None);
         }
         before.extend_from_slice(earlier);
-        let executed = tokio::task::block_in_place(|| self.newest().pending_after(&before, transaction.clone()))?;
+        let executed = self.run_pending(&before, transaction, Look::Again)?;
         let verdict = self.judge.judge(&executed);
         Ok(Some(Together { before, executed, verdict }))
     }
@@ -393,4 +484,24 @@ pub(super) fn concerns(execution: &Execution, watch: &Watchlist) -> bool {
     matches!(effects.outcome, Outcome::Invalid(_))
         || effects.calls.iter().any(|call| watch.contains(call.callee) || watch.contains(call.code_address))
         || effects.movements.iter().any(|moved| watch.contains(moved.from) || watch.contains(moved.to))
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_types::BlockNumber;
+
+    use super::*;
+
+    #[test]
+    fn what_is_executed_again_on_one_head_ends_with_its_gas_and_the_next_head_has_its_own() {
+        let mut pending = PendingSet::new(MempoolOptions { gas_again: 100, ..MempoolOptions::default() });
+        let head = |number| BlockRef { number: BlockNumber(number), ..BlockRef::default() };
+        assert!(pending.may_run_again(head(1), 1, 1));
+        pending.spend(head(1), 60);
+        assert!(!pending.may_run_again(head(1), 2, 3), "a new head's own look takes half");
+        assert!(pending.may_run_again(head(1), 1, 1), "the rest is for what comes");
+        pending.spend(head(1), 60);
+        assert!(!pending.may_run_again(head(1), 1, 1));
+        assert!(pending.may_run_again(head(2), 1, 1) && pending.may_run_together(head(2)));
+    }
 }
