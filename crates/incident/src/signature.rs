@@ -71,6 +71,17 @@ impl Verifier {
         self.checked(header, body, now_seconds).unwrap_or(false)
     }
 
+    /// What names this delivery among those of the sender, of what is signed beside the body: an id, or a time. `None`
+    /// where nothing but the secret is shown.
+    pub fn delivery(&self, header: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        match self.scheme {
+            Scheme::StandardWebhooks => header("webhook-id"),
+            Scheme::OpenZeppelinMonitor => header("x-timestamp"),
+            Scheme::Tenderly => header("date"),
+            Scheme::Bearer => None,
+        }
+    }
+
     fn checked(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8], now_seconds: u64) -> Option<bool> {
         match self.scheme {
             Scheme::StandardWebhooks => {

@@ -114,7 +114,8 @@ async fn take(
         count(&name, "too many");
         return said(StatusCode::TOO_MANY_REQUESTS, "too many alerts within a minute: later");
     }
-    let report = match read(source, &body, (&desk.watch, desk.chain), now) {
+    let report = match read(source, &body, source.verifier.delivery(&header).as_deref(), (&desk.watch, desk.chain), now)
+    {
         Ok(Some(report)) => report,
         Ok(None) => {
             count(&name, "left out");
@@ -201,6 +202,7 @@ mod tests {
             verifier: Verifier::new(Scheme::Bearer, SECRET).unwrap(),
             most: Level::Alert,
             stage: Stage::Exploitation,
+            severity: cofferdam_types::Severity::Medium,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let (journal, time): (Arc<dyn Journal>, Arc<dyn Clock>) = (store.clone(), clock.clone());

@@ -14,7 +14,7 @@ mod read;
 mod text;
 
 use cofferdam_incident::Verifier;
-use cofferdam_types::{Level, Stage};
+use cofferdam_types::{Level, Severity, Stage};
 
 pub(crate) use intake::serve;
 pub(crate) use read::read;
@@ -32,6 +32,8 @@ pub struct Source {
     pub(crate) most: Level,
     /// The stage of an attack that it speaks of, where an alert does not tell.
     pub(crate) stage: Stage,
+    /// How bad what it says is, where an alert does not tell.
+    pub(crate) severity: Severity,
 }
 
 /// The shape of an alert.

@@ -50,13 +50,15 @@ pub(super) struct Alert {
     pub(super) transactions: Vec<B256>,
 }
 
-/// What `body` reports; `None` where it is a test, or about another chain.
+/// What `body` reports; `None` where it is a test, or about another chain. `delivery` is what was signed beside it: it
+/// tells two alerts of the same text apart where they have no key.
 ///
 /// # Errors
 /// [`ReadError`]: one sentence for who sent it.
 pub(crate) fn read(
     source: &Source,
     body: &[u8],
+    delivery: Option<&str>,
     (watch, chain): (&Watchlist, ChainId),
     now: UnixMillis,
 ) -> Result<Option<Report>, ReadError> {
@@ -79,10 +81,15 @@ pub(crate) fn read(
     if alert.addresses.is_empty() && alert.named.is_empty() && alert.transactions.is_empty() {
         return Err(ReadError::Empty);
     }
-    Ok(Some(report(source, alert, body, (watch, now))))
+    Ok(Some(report(source, alert, (body, delivery), (watch, now))))
 }
 
-fn report(source: &Source, alert: Alert, body: &[u8], (watch, now): (&Watchlist, UnixMillis)) -> Report {
+fn report(
+    source: &Source,
+    alert: Alert,
+    (body, delivery): (&[u8], Option<&str>),
+    (watch, now): (&Watchlist, UnixMillis),
+) -> Report {
     let all: BTreeSet<Address> = alert.addresses.iter().chain(&alert.named).copied().collect();
     let modules: BTreeSet<ModuleId> = all
         .iter()
@@ -92,13 +99,16 @@ fn report(source: &Source, alert: Alert, body: &[u8], (watch, now): (&Watchlist,
         .collect();
     let strangers: BTreeSet<Address> =
         alert.addresses.into_iter().filter(|account| !account.is_zero() && !watch.contains(*account)).collect();
-    let severity = alert.severity.unwrap_or(Severity::Medium);
+    let severity = alert.severity.unwrap_or(source.severity);
     let wakes = severity >= Severity::High && !modules.is_empty();
     let at = alert.at.filter(|at| now.since(*at) <= OLDEST_MILLIS && at.since(now) <= LATEST_MILLIS).unwrap_or(now);
     let key = match alert.key.filter(|key| !key.trim().is_empty()) {
         Some(key) if key.len() <= MOST_KEY => shortened(&key, MOST_KEY),
         Some(key) => keccak256(key.as_bytes()).to_string(),
-        None => keccak256(body).to_string(),
+        None => match delivery {
+            Some(delivery) => keccak256([keccak256(body).as_slice(), delivery.as_bytes()].concat()).to_string(),
+            None => keccak256(body).to_string(),
+        },
     };
     let mut transactions = alert.transactions;
     transactions.truncate(MOST_TRANSACTIONS);
@@ -215,11 +225,18 @@ mod tests {
 
     fn source(format: Format) -> Source {
         let verifier = Verifier::new(Scheme::Bearer, "a shared secret of some length").unwrap();
-        Source { name: "other".into(), format, verifier, most: Level::Alert, stage: Stage::Exploitation }
+        Source {
+            name: "other".into(),
+            format,
+            verifier,
+            most: Level::Alert,
+            stage: Stage::Exploitation,
+            severity: Severity::Medium,
+        }
     }
 
     fn taken(format: Format, value: &Value) -> Result<Option<Report>, ReadError> {
-        read(&source(format), value.to_string().as_bytes(), (&watch(), ChainId(1)), NOW)
+        read(&source(format), value.to_string().as_bytes(), None, (&watch(), ChainId(1)), NOW)
     }
 
     fn finding() -> Value {
@@ -245,7 +262,7 @@ mod tests {
         assert_eq!((report.modules.len(), report.score.to_string().as_str()), (1, "0.0005"));
         assert_eq!(report.at, NOW);
         let stop = Source { most: Level::Stop, ..source(Format::Forta) };
-        let most = read(&stop, finding().to_string().as_bytes(), (&watch(), ChainId(1)), NOW).unwrap().unwrap();
+        let most = read(&stop, finding().to_string().as_bytes(), None, (&watch(), ChainId(1)), NOW).unwrap().unwrap();
         assert_eq!(most.level, Level::Alert);
     }
 
@@ -303,6 +320,16 @@ mod tests {
     }
 
     #[test]
+    fn the_same_text_delivered_twice_is_one_alert_and_said_again_later_is_another() {
+        let body = json!({ "title": "Large transfer", "body": format!("{THIEF} took from {VAULT}") }).to_string();
+        let source = Source { severity: Severity::High, ..source(Format::OpenZeppelinMonitor) };
+        let key = |delivery| read(&source, body.as_bytes(), delivery, (&watch(), ChainId(1)), NOW).unwrap().unwrap();
+        assert_eq!(key(Some("1")).id(), key(Some("1")).id());
+        assert_ne!(key(Some("1")).id(), key(Some("2")).id());
+        assert_eq!(key(None).level, Level::Alert, "the source says how bad it is");
+    }
+
+    #[test]
     fn what_is_no_alert_is_one_sentence() {
         let errors = [
             (Format::Forta, json!([]), "`alertId` are required"),
@@ -315,10 +342,10 @@ mod tests {
             let said = taken(format, &value).unwrap_err().to_string();
             assert!(said.contains(part), "{said}");
         }
-        let junk = read(&source(Format::Forta), b"\xff{", (&watch(), ChainId(1)), NOW).unwrap_err();
+        let junk = read(&source(Format::Forta), b"\xff{", None, (&watch(), ChainId(1)), NOW).unwrap_err();
         assert!(junk.to_string().contains("not JSON"));
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(read(&source(Format::Forta), deep.as_bytes(), (&watch(), ChainId(1)), NOW).is_err());
+        assert!(read(&source(Format::Forta), deep.as_bytes(), None, (&watch(), ChainId(1)), NOW).is_err());
     }
 
     #[test]
@@ -345,7 +372,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
             for format in [Format::Forta, Format::OpenZeppelinMonitor, Format::Tenderly, Format::Mapped(Fields::default())] {
-                drop(read(&source(format), &bytes, (&watch(), ChainId(1)), NOW));
+                drop(read(&source(format), &bytes, None, (&watch(), ChainId(1)), NOW));
             }
         }
     }

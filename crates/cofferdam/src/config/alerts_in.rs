@@ -1,7 +1,7 @@
 //! Which other tools may say something: `[[alerts_in]]`, each with its format and its shared secret.
 
 use cofferdam_incident::{Scheme, Verifier};
-use cofferdam_types::{Level, Stage};
+use cofferdam_types::{Level, Severity, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ pub struct AlertSource {
     /// The stage of an attack that it speaks of, where an alert does not tell.
     #[serde(default = "exploitation")]
     pub stage: Stage,
+    /// How bad what it says is, where an alert does not tell: `high` or worse is an alert, less is a notice.
+    #[serde(default = "medium")]
+    pub severity: Severity,
     /// Where things stand in an alert of format `mapped`.
     #[serde(default)]
     pub fields: Option<AlertFields>,
@@ -41,6 +44,10 @@ const fn alert() -> Level {
 
 const fn exploitation() -> Stage {
     Stage::Exploitation
+}
+
+const fn medium() -> Severity {
+    Severity::Medium
 }
 
 /// The shape of an alert.
@@ -133,7 +140,8 @@ pub(super) fn sources(check: &mut Check<'_>, file: &File) -> Vec<Source> {
                     AlertFormat::Mapped => Format::Mapped(fields),
                 };
                 let (name, most, stage) = (entry.name.clone(), entry.most.min(Level::Alert), entry.stage);
-                sources.push(Source { name, format, verifier, most, stage });
+                let severity = entry.severity;
+                sources.push(Source { name, format, verifier, most, stage, severity });
             }
             Err(error) => check.mistake(Mistake::new(field, error.to_string()).seeing(&entry.secret_env)),
         }
