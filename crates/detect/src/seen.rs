@@ -8,7 +8,7 @@ use std::{
     collections::HashSet,
 };
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256, b256};
 use cofferdam_types::{
     Asset, Call, CallKind, Effects, Evidence, Execution, Finding, FindingId, Harm, HarmAccount, Level, Missing, Module,
     Severity, StorageWrite, Watchlist,
@@ -35,6 +35,9 @@ const FAIR_WITHIN: u64 = 4;
 
 /// Below a thousandth of the loss's share a gain is no payment at all, but what a thief adds to look like a customer.
 const PAID_WITHIN: u64 = 1_000;
+
+/// `Approval(address,address,uint256)`
+const APPROVAL: B256 = b256!("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925");
 
 /// Forwarders that are followed.
 const MOST_HOPS: usize = 16;
@@ -443,7 +446,10 @@ impl<'a> Seen<'a> {
             Asset::Erc20(_) => U256::from(ROUNDING_UNITS),
             Asset::Erc721(..) | Asset::Erc1155(..) => U256::ONE,
         };
-        amount >= least && !amount.is_zero() && (flow.gross_in.is_zero() || !is_residue(amount, flow.gross_in))
+        // What went round hides no loss: beside much turnover it is residue only if it is a trifle of the holdings as well.
+        let of_holdings = flow.held.is_some_and(|held| !held.is_zero() && !is_residue(amount, held));
+        let of_turnover = flow.gross_in.is_zero() || !is_residue(amount, flow.gross_in);
+        amount >= least && !amount.is_zero() && (of_turnover || of_holdings)
     }
 
     /// What `gain` alone is as payment for `loss`.
@@ -487,6 +493,16 @@ impl<'a> Seen<'a> {
                 && write.old.abs_diff(write.new) == amount
                 && Some(write.address) != loss.asset.token()
                 && self.member(write.address)
+                && !self.is_approval(write)
+        })
+    }
+
+    /// Whether a contract says by `Approval` that it wrote this value: an allowance is nobody's claim on what left.
+    fn is_approval(&self, write: &StorageWrite) -> bool {
+        self.effects().logs.iter().any(|emitted| {
+            emitted.log.address == write.address
+                && emitted.log.topics().first() == Some(&APPROVAL)
+                && emitted.log.data.data.as_ref() == write.new.to_be_bytes::<32>()
         })
     }
 }

@@ -36,6 +36,41 @@ fn a_share_for_nothing_is_an_alert_from_its_threshold_on() {
 }
 
 #[test]
+fn what_goes_round_in_the_same_transaction_hides_no_loss() {
+    let mut case = outflow(500_000);
+    let moves = case["transactions"][0]["moves"].as_array_mut().unwrap();
+    for _ in 0..20 {
+        moves.push(json!(["@token", "@user", "@vault", "100000000"]));
+        moves.push(json!(["@token", "@vault", "@user", "100000000"]));
+    }
+    assert_eq!(level(ID, case.clone()), Some(Level::Alert));
+    let limited = with_limit(case, json!({ "asset": "@token", "per_transaction_bps": 4_000 }));
+    assert_eq!(level(ID, limited), Some(Level::Stop), "nor from a limit that people wrote");
+}
+
+#[test]
+fn an_allowance_of_the_same_amount_is_no_entry_in_the_books() {
+    let booked = |approval: bool| {
+        let mut case = outflow(200_000);
+        let call = case["transactions"][0]["call"].clone();
+        case["transactions"][0]["call"] = json!({ "kind": "Create", "to": "@attack", "calls": [call] });
+        case["transactions"][0]["writes"] = json!([["@vault", "@allowance", "0", "200000"]]);
+        if approval {
+            let log = json!({
+                "event": "Approval(address,address,uint256)", "topics": ["@user", "@attack"], "data": ["200000"],
+            });
+            case["transactions"][0]["call"]["calls"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({ "to": "@vault", "function": "approve(address,uint256)", "logs": [log] }));
+        }
+        level(ID, case)
+    };
+    assert_eq!(booked(true), Some(Level::Stop));
+    assert_eq!(booked(false), Some(Level::Alert), "an entry of the vault itself");
+}
+
+#[test]
 fn a_share_for_nothing_and_a_counterparty_born_for_it_are_a_stop() {
     let mut case = outflow(200_000);
     let call = case["transactions"][0]["call"].clone();

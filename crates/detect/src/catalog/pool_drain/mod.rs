@@ -9,14 +9,14 @@
 use std::sync::LazyLock;
 
 use alloy_primitives::{Address, U256};
-use cofferdam_types::{Asset, Evidence, Finding, Harm, Level, Severity};
+use cofferdam_types::{Asset, Evidence, Finding, Harm, Level, Movement, Severity};
 
 use crate::{
     Detector, DetectorInfo, History, Pool, Seen,
     amounts::share_bps,
     bargain::DEAD,
     prices::tells_reserves,
-    seen::{Said, percent},
+    seen::{PLAIN_SLOTS, Said, percent},
 };
 
 /// The detector's id.
@@ -59,7 +59,9 @@ const MOST_FINDINGS: usize = 4;
 fn drained(seen: &Seen<'_>, pool: &Pool) -> Option<(Address, Said)> {
     let left = pool.liquidity_left_bps()?;
     let gone = 10_000_u64.saturating_sub(left);
-    if gone < LIQUIDITY_BPS || redeemed(seen, pool.address) {
+    // What was redeemed excuses as much of it, and a little more for rounding and fees.
+    let excused = redeemed_bps(seen, pool.address)?.saturating_add(LIQUIDITY_BPS);
+    if gone < excused {
         return None;
     }
     let (asset, held, lost, taker) = paid_out(seen, pool)?;
@@ -70,7 +72,7 @@ fn drained(seen: &Seen<'_>, pool: &Pool) -> Option<(Address, Said)> {
     let evidence = vec![
         Evidence::new("pool", pool.address),
         Evidence::new("liquidity left", percent(left)),
-        Evidence::new("shares of the pool", "none were burnt"),
+        Evidence::new("shares of the pool burnt", percent(excused.saturating_sub(LIQUIDITY_BPS))),
         Evidence::new("paid out", format!("{lost} of {asset} ({share} of what it held)")),
         Evidence::new("who has it", taker),
         Evidence::new("sender", seen.execution.transaction.from),
@@ -91,10 +93,26 @@ fn drained(seen: &Seen<'_>, pool: &Pool) -> Option<(Address, Said)> {
     Some((pool.address, said))
 }
 
-/// Whether shares of the pool were burnt: its liquidity was redeemed.
-fn redeemed(seen: &Seen<'_>, pool: Address) -> bool {
+/// What share of the pool's own shares was burnt, in basis points. `None` where some were and the supply is not known.
+fn redeemed_bps(seen: &Seen<'_>, pool: Address) -> Option<u64> {
     let shares = Asset::Erc20(pool);
-    seen.effects().movements.iter().any(|moved| moved.asset == shares && moved.to.is_zero() && !moved.amount.is_zero())
+    let effects = seen.effects();
+    let of_pool = || effects.movements.iter().filter(|moved| moved.asset == shares);
+    let sum = |moved: &dyn Fn(&Movement) -> bool| {
+        of_pool().filter(|each| moved(each)).fold(U256::ZERO, |sum, each| sum.saturating_add(each.amount))
+    };
+    let burnt = sum(&|moved| moved.to.is_zero());
+    if burnt.is_zero() {
+        return Some(0);
+    }
+    // Fees may be paid in new shares in the same transaction.
+    let minted = sum(&|moved| moved.from.is_zero());
+    let supply = effects.writes.iter().find(|write| {
+        write.address == pool
+            && write.slot < PLAIN_SLOTS
+            && write.old.saturating_add(minted) == write.new.saturating_add(burnt)
+    })?;
+    share_bps(burnt, supply.old)
 }
 
 /// The side that fell most and that an outsider has now: asset, held before, lost, and who has most of it.
@@ -123,7 +141,8 @@ fn taker(seen: &Seen<'_>, pool: Address, asset: Asset, lost: U256) -> Option<Add
             continue;
         }
         looked.push(to);
-        if seen.protected(to) || seen.prices().is_pool(to) || asset.token() == Some(to) {
+        let is_pool = seen.prices().is_pool(to) && !seen.is_actor(to);
+        if seen.protected(to) || is_pool || asset.token() == Some(to) {
             continue;
         }
         // A wrapped coin is unwrapped at once by whoever has no use for it.

@@ -75,3 +75,17 @@ fn a_hundredth_burnt_in_a_sale_is_no_drain() {
     let case = case("@token", (1_000_000, 9_900_000), (940_000, 10_540_000), (ZERO, 100_000), 60_000);
     assert_eq!(level(ID, case), None);
 }
+
+#[test]
+fn burnt_shares_excuse_what_they_stand_for_and_no_more() {
+    let redeemed = |burnt: u64| {
+        let mut case = case("@token", (1_000_000, 10_000), (100_000, 100_000), (ZERO, 9_990_000), 900_000);
+        let transaction = &mut case["transactions"][0];
+        transaction["moves"].as_array_mut().unwrap().push(json!(["@pool", "@attack", ZERO, burnt.to_string()]));
+        let supply = json!(["@pool", "0", "1000", (1_000 - burnt).to_string()]);
+        transaction["writes"].as_array_mut().unwrap().push(supply);
+        level(ID, case)
+    };
+    assert_eq!(redeemed(1), Some(Level::Alert), "a share burnt for show");
+    assert_eq!(redeemed(970), None);
+}
