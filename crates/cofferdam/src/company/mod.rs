@@ -19,7 +19,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use cofferdam_types::primitives::{Address, B256, KECCAK256_EMPTY};
+use cofferdam_types::primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use cofferdam_types::{
     Asset, BlockRef, Execution, LabelCategory, ModuleId, Score, Stage, UnixMillis, Verdict, Watchlist,
 };
@@ -52,16 +52,23 @@ struct Funding {
 struct Made {
     by: Address,
     block: BlockRef,
-    /// Others that used it without being flagged.
-    strangers: Vec<Address>,
+    /// Others that used it without being flagged, each with the block in which it was seen first.
+    strangers: Vec<(Address, BlockRef)>,
 }
 
 /// Somebody who has, or passed on, what was taken.
 #[derive(Clone, Debug)]
 struct Holder {
     module: ModuleId,
-    /// Transactions that have been told already.
-    told: u32,
+    /// The transaction in which it was taken.
+    origin: B256,
+    /// How many hands it went through since.
+    hops: u32,
+    /// What was lost there and how much of it, and what this one made of it: of that, any amount.
+    assets: Vec<(Asset, U256)>,
+    /// Blocks of the transactions that have been told already.
+    told: Vec<BlockRef>,
+    /// When it was taken, not when it came here.
     since: UnixMillis,
     block: BlockRef,
 }
@@ -112,6 +119,8 @@ pub(crate) struct Company {
     fed: Recent<Address, u32>,
     made: Recent<Address, Made>,
     holders: Recent<Address, Holder>,
+    /// Blocks of the transactions that were told of what was taken in one transaction.
+    followed: Recent<B256, Vec<BlockRef>>,
 }
 
 impl Company {
@@ -127,6 +136,7 @@ impl Company {
             fed: Recent::new(),
             made: Recent::new(),
             holders: Recent::new(),
+            followed: Recent::new(),
         }
     }
 
@@ -147,9 +157,9 @@ impl Company {
             && let Some(made) = self.made.entries.get_mut(&entry)
             && made.by != sender
             && made.strangers.len() < STRANGERS
-            && !made.strangers.contains(&sender)
+            && !made.strangers.iter().any(|(known, _)| *known == sender)
         {
-            made.strangers.push(sender);
+            made.strangers.push((sender, block));
         }
         let at = time_of(execution);
         for moved in effects.movements.iter().filter(|moved| moved.asset == Asset::Native && !moved.amount.is_zero()) {
@@ -170,9 +180,22 @@ impl Company {
 
     /// A block left the chain: what it showed did not happen.
     pub(crate) fn retract(&mut self, block: BlockRef) {
+        for funding in self.funded.entries.values().filter(|funding| funding.block == block) {
+            if let Some(count) = self.fed.entries.get_mut(&funding.from) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.fed.retain(|count| *count > 0);
         self.funded.retain(|funding| funding.block != block);
         self.made.retain(|made| made.block != block);
+        for made in self.made.entries.values_mut() {
+            made.strangers.retain(|(_, seen)| *seen != block);
+        }
         self.holders.retain(|holder| holder.block != block);
+        let holders = self.holders.entries.values_mut().map(|holder| &mut holder.told);
+        for told in holders.chain(self.followed.entries.values_mut()) {
+            told.retain(|seen| *seen != block);
+        }
     }
 
     /// Whether a list says that many people meet there.

@@ -3,21 +3,27 @@
 
 use std::borrow::Cow;
 
-use cofferdam_types::primitives::{Address, B256};
+use cofferdam_types::primitives::{Address, B256, U256};
 use cofferdam_types::{
-    Actor, BlockRef, Event, Evidence, Execution, Finding, FindingId, Level, Maturity, ModuleId, Movement, Role, Score,
-    Severity, Stage, Standing, Trail, UnixMillis, Verdict, Window,
+    Actor, Asset, BlockRef, Event, Evidence, Execution, Finding, FindingId, Level, Maturity, ModuleId, Movement, Role,
+    Score, Severity, Stage, Standing, Trail, UnixMillis, Verdict, Window,
 };
 
-use super::{Company, Holder, time_of};
+use super::{Company, Holder, YOUNG, time_of};
 
 /// Who is said to speak of where money came from.
 pub(super) const FUNDING: &str = "funding";
 /// Who is said to speak of where it goes.
 pub(super) const LAUNDERING: &str = "laundering";
 /// Transactions of one holder that are told; what it does after that is known anyhow.
-const MOST_TOLD: u32 = 16;
-/// How long what was taken is followed.
+const MOST_TOLD: usize = 16;
+/// Transactions that are told of what was taken in one, through all hands.
+const MOST_FOLLOWED: usize = 64;
+/// Hands that what was taken is followed through.
+const MOST_HOPS: u32 = 8;
+/// Less than one in this many of what was lost is dust, and no part of it.
+const DUST: u64 = 1_000;
+/// How long what was taken is followed, from when it was taken.
 const FOLLOWED_MILLIS: u64 = 86_400_000;
 
 /// A notice of this module, before it is an event.
@@ -60,6 +66,9 @@ impl Company {
     pub(crate) fn funding(&self, execution: &Execution, verdict: &Verdict) -> Option<Event> {
         let module = verdict.findings.first()?.module.clone();
         let account = execution.transaction.from;
+        if execution.transaction.nonce >= YOUNG {
+            return None;
+        }
         let funding = self.funded.entries.get(&account)?;
         let label = self.labels.of(funding.from)?;
         let notice = Notice {
@@ -86,14 +95,10 @@ impl Company {
             return None;
         }
         let at = time_of(execution);
-        let moved =
-            execution.effects.movements.iter().find(|moved| self.is_held(moved.from, at) && !self.is_ours(moved))?;
-        let holder = self.holders.entries.get_mut(&moved.from)?;
-        holder.told = holder.told.saturating_add(1);
-        if holder.told > MOST_TOLD {
-            return None;
-        }
-        let (module, block) = (holder.module.clone(), execution.block.block_ref());
+        self.learn_exchange(execution, at);
+        let movements = execution.effects.movements.iter();
+        let moved = movements.clone().find(|moved| self.is_held(moved, at) && !self.is_ours(moved))?;
+        let block = execution.block.block_ref();
         let label = self.labels.of(moved.to);
         let to =
             label.map_or_else(|| moved.to.to_string(), |label| format!("{} ({})", label.name, label.category.word()));
@@ -107,7 +112,7 @@ impl Company {
         let notice = Notice {
             detector: LAUNDERING,
             stage: Stage::Laundering,
-            module: module.clone(),
+            module: self.holders.entries.get(&moved.from)?.module.clone(),
             transaction: execution.hash(),
             subject: moved.from,
             at,
@@ -120,10 +125,20 @@ impl Company {
             ],
             party,
         };
-        let next = moved.to;
-        if passes_on {
-            self.holders.add(next, Holder { module, told: 0, since: at, block });
+        let holder = self.holders.entries.get(&moved.from)?;
+        let next = Holder { hops: holder.hops.saturating_add(1), told: Vec::new(), block, ..holder.clone() };
+        // Whoever has it is known whether or not it is told.
+        if passes_on && next.hops <= MOST_HOPS {
+            self.holders.add(moved.to, next.clone());
         }
+        let holder = self.holders.entries.get_mut(&moved.from)?;
+        self.followed.add(next.origin, Vec::new());
+        let followed = self.followed.entries.get_mut(&next.origin)?;
+        if holder.told.len() >= MOST_TOLD || followed.len() >= MOST_FOLLOWED {
+            return None;
+        }
+        holder.told.push(block);
+        followed.push(block);
         Some(notice.event(execution.standing.clone()))
     }
 
@@ -133,19 +148,46 @@ impl Company {
             finding.level >= Level::Alert && finding.harm.iter().any(|harm| !harm.amount.is_zero() && !harm.at_risk)
         };
         let Some(module) = verdict.findings.iter().find(counts).map(|finding| finding.module.clone()) else { return };
+        let origin = execution.hash();
+        let lost = verdict.findings.iter().filter(counts).flat_map(|finding| &finding.harm);
+        let lost = lost.filter(|harm| !harm.amount.is_zero() && !harm.at_risk);
+        let mut assets: Vec<(Asset, U256)> = Vec::new();
+        for harm in lost {
+            if !assets.iter().any(|(asset, _)| *asset == harm.asset) {
+                assets.push((harm.asset, harm.amount));
+            }
+        }
         let (since, block) = (time_of(execution), execution.block.block_ref());
         for event in self.found(execution, verdict).into_iter().take(1) {
             let Event::Found { trail: Some(trail), .. } = event else { continue };
             let holds = |role| matches!(role, Role::Sender | Role::Created | Role::Entry | Role::Recipient);
             for actor in trail.party.iter().filter(|actor| holds(actor.role)) {
-                self.holders.add(actor.account, Holder { module: module.clone(), told: 0, since, block });
+                let (module, assets, told) = (module.clone(), assets.clone(), Vec::new());
+                self.holders.add(actor.account, Holder { module, origin, hops: 0, assets, told, since, block });
             }
         }
     }
 
-    fn is_held(&self, account: Address, at: UnixMillis) -> bool {
-        let holder = self.holders.entries.get(&account);
-        holder.is_some_and(|holder| at > holder.since && at.since(holder.since) <= FOLLOWED_MILLIS)
+    /// That a holder gave what was taken away and got the native coin for it: that is followed from now on.
+    fn learn_exchange(&mut self, execution: &Execution, at: UnixMillis) {
+        let movements = &execution.effects.movements;
+        for got in movements.iter().filter(|moved| moved.asset == Asset::Native && !moved.amount.is_zero()) {
+            let gave = movements.iter().any(|moved| moved.from == got.to && self.is_held(moved, at));
+            if let Some(holder) = self.holders.entries.get_mut(&got.to).filter(|_| gave)
+                && !holder.assets.iter().any(|(asset, _)| *asset == Asset::Native)
+            {
+                holder.assets.push((Asset::Native, U256::ZERO));
+            }
+        }
+    }
+
+    /// Whether a holder moves what was taken, and not dust of it.
+    fn is_held(&self, moved: &Movement, at: UnixMillis) -> bool {
+        self.holders.entries.get(&moved.from).is_some_and(|holder| {
+            let close = at > holder.since && at.since(holder.since) <= FOLLOWED_MILLIS;
+            let lost = holder.assets.iter().find(|(asset, _)| *asset == moved.asset);
+            close && lost.is_some_and(|(_, lost)| moved.amount.saturating_mul(U256::from(DUST)) >= *lost)
+        })
     }
 
     fn is_ours(&self, moved: &Movement) -> bool {

@@ -178,3 +178,60 @@ fn one_holder_who_pays_for_ever_is_told_a_few_times() {
     });
     assert_eq!(told.count(), 16);
 }
+
+#[test]
+fn another_token_and_dust_are_not_followed_and_the_day_does_not_begin_anew_with_each_hand() {
+    let mut company = company();
+    let attack = mined(3, account(1), Some(VAULT));
+    let mut verdict = alert(&attack, account(2));
+    verdict.findings[0].harm[0].amount = U256::from(10_000);
+    company.learn(&attack, &verdict);
+    let pay = |number, from, to, asset, amount: u64| {
+        let mut execution = paying(mined(number, from, None), from, to);
+        execution.effects.movements[0].asset = asset;
+        execution.effects.movements[0].amount = U256::from(amount);
+        execution
+    };
+    let spam = Asset::Erc20(account(0x99));
+    assert!(company.laundering(&pay(4, account(2), account(5), spam, 10_000)).is_none());
+    assert!(company.laundering(&pay(5, account(2), account(5), Asset::Native, 9)).is_none());
+    assert!(company.laundering(&pay(3 + 7_000, account(2), account(5), Asset::Native, 10)).is_some());
+    assert!(company.laundering(&pay(3 + 7_201, account(5), account(6), Asset::Native, 10)).is_none());
+}
+
+#[test]
+fn payments_beyond_what_is_told_do_not_end_the_trail() {
+    let mut company = company();
+    let attack = mined(3, account(1), Some(VAULT));
+    company.learn(&attack, &alert(&attack, account(1)));
+    for byte in 20..37 {
+        company.laundering(&paying(mined(u64::from(byte), account(1), None), account(1), account(byte)));
+    }
+    assert!(company.laundering(&paying(mined(50, account(36), None), account(36), account(60))).is_some());
+}
+
+#[test]
+fn a_block_that_left_the_chain_gives_back_what_was_told_and_who_was_seen() {
+    let mut company = company();
+    let dropped = mined(40, account(9), None);
+    company.learn(&creating(mined(1, account(1), None), account(0x11)), &nothing());
+    for byte in 20..30 {
+        let mut used = mined(40, account(byte), Some(account(0x11)));
+        used = paying(used, account(9), account(byte));
+        company.learn(&used, &nothing());
+    }
+    assert!(!company.is_own(account(0x11)));
+    company.retract(dropped.block.block_ref());
+    assert!(company.is_own(account(0x11)));
+    company.learn(&paying(mined(41, account(9), None), account(9), account(50)), &nothing());
+    assert!(company.funder(account(50)).is_some());
+}
+
+#[test]
+fn where_an_old_account_had_its_coin_from_says_nothing() {
+    let mut company = company();
+    company.learn(&paying(mined(1, MIXER, None), MIXER, account(1)), &nothing());
+    let mut attack = mined(3, account(1), Some(VAULT));
+    Arc::make_mut(&mut attack.transaction).nonce = super::YOUNG;
+    assert!(company.funding(&attack, &alert(&attack, account(1))).is_none());
+}
