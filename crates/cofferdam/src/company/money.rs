@@ -97,7 +97,9 @@ impl Company {
         let at = time_of(execution);
         self.learn_exchange(execution, at);
         let movements = execution.effects.movements.iter();
-        let moved = movements.clone().find(|moved| self.is_held(moved, at) && !self.is_ours(moved))?;
+        let moved = movements
+            .clone()
+            .find(|moved| self.is_held(moved, at) && !self.is_ours(moved) && wrapped(execution, moved).is_none())?;
         let block = execution.block.block_ref();
         let label = self.labels.of(moved.to);
         let to =
@@ -168,9 +170,17 @@ impl Company {
         }
     }
 
-    /// That a holder gave what was taken away and got the native coin for it: that is followed from now on.
+    /// That a holder got the native coin for what was taken, or wrapped it: that is followed from now on.
     fn learn_exchange(&mut self, execution: &Execution, at: UnixMillis) {
         let movements = &execution.effects.movements;
+        for moved in movements.iter().filter(|moved| self.is_held(moved, at)).copied().collect::<Vec<_>>() {
+            if let Some(asset) = wrapped(execution, &moved)
+                && let Some(holder) = self.holders.entries.get_mut(&moved.from)
+                && !holder.assets.iter().any(|(known, _)| *known == asset)
+            {
+                holder.assets.push((asset, U256::ZERO));
+            }
+        }
         for got in movements.iter().filter(|moved| moved.asset == Asset::Native && !moved.amount.is_zero()) {
             let gave = movements.iter().any(|moved| moved.from == got.to && self.is_held(moved, at));
             if let Some(holder) = self.holders.entries.get_mut(&got.to).filter(|_| gave)
@@ -194,4 +204,14 @@ impl Company {
         let stays = moved.from == moved.to || moved.to == Address::ZERO || self.holders.entries.contains_key(&moved.to);
         stays || self.watch.contains(moved.to) || moved.amount.is_zero()
     }
+}
+
+/// What the native coin in `moved` became, where it was paid to a token that gave as much of itself for it.
+fn wrapped(execution: &Execution, moved: &Movement) -> Option<Asset> {
+    let token = Asset::Erc20(moved.to);
+    let made = |other: &Movement| {
+        let out_of_it = other.from == Address::ZERO || other.from == moved.to;
+        other.asset == token && out_of_it && other.to == moved.from && other.amount == moved.amount
+    };
+    (moved.asset == Asset::Native && execution.effects.movements.iter().any(made)).then_some(token)
 }

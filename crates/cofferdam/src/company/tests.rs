@@ -235,3 +235,19 @@ fn where_an_old_account_had_its_coin_from_says_nothing() {
     Arc::make_mut(&mut attack.transaction).nonce = super::YOUNG;
     assert!(company.funding(&attack, &alert(&attack, account(1))).is_none());
 }
+
+#[test]
+fn what_was_taken_is_followed_as_a_wrapped_coin_too() {
+    let mut company = company();
+    let attack = mined(3, account(1), Some(VAULT));
+    company.learn(&attack, &alert(&attack, account(2)));
+    let coin = account(0x33);
+    let mut wraps = paying(mined(4, account(2), Some(coin)), account(2), coin);
+    let given =
+        Movement { asset: Asset::Erc20(coin), from: Address::ZERO, to: account(2), ..wraps.effects.movements[0] };
+    wraps.effects.movements.push(Movement { proof: MovementProof::Claimed, ..given });
+    assert!(company.laundering(&wraps).is_none(), "it is still where it was");
+    let mut hop = paying(mined(5, account(2), None), account(2), account(5));
+    hop.effects.movements[0].asset = Asset::Erc20(coin);
+    assert!(company.laundering(&hop).is_some());
+}
