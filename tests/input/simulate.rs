@@ -143,7 +143,7 @@ async fn a_signed_transaction_is_explained_before_anybody_sends_it() {
     let text = scene.run(&["simulate", &raw, "--rpc", &scene.rpc, "--protect", &scene.vault.address.to_string()]).await;
     assert_eq!(text.code, Some(1), "{text:?}");
     for expected in
-        ["outcome      succeeded", "-40 ETH", "missing      nothing", "asset-outflow       alert", "no history"]
+        ["outcome      succeeded", "-40 ETH", "missing      nothing", "asset-outflow       notice", "no history"]
     {
         assert!(text.stdout.contains(expected), "no `{expected}` in:\n{}", text.stdout);
     }
