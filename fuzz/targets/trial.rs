@@ -72,7 +72,12 @@ fuzz_target!(|bytes: &[u8]| {
         effects: Effects::nothing(Outcome::Success(Bytes::new())),
         facts: Vec::new(),
         assertions: Vec::new(),
-        standing: Standing { head: engine.head().block_ref(), basis: Basis::Executed, missing: Vec::new(), left_out: 0 },
+        standing: Standing {
+            head: engine.head().block_ref(),
+            basis: Basis::Executed,
+            missing: Vec::new(),
+            left_out: 0,
+        },
     });
     let budget = Budget { calls: 60, gas: 6_000_000, gas_per_call: 500_000, micros: u64::MAX, kept: 4 };
     let creator = Creator { account: CREATOR, ..Creator::default() };

@@ -2,7 +2,7 @@
 //!
 //! What an execution may contain is bounded by gas alone; whatever is more than linear in it is a way to stall the loop.
 //! Most shapes are effects and not contracts, so that nothing but judging is measured; each goes for one of the places
-//! where something is looked up for every one of many. The others ([`super::hostile_code`]) are code that the engine runs.
+//! where something is looked up for every one of many. The others (`hostile_code`) are code that the engine runs.
 
 use std::sync::Arc;
 

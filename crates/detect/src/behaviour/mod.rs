@@ -10,7 +10,7 @@
 //! Start at [`Shape`]. What is learnt and how it is bounded stands in `docs/learnt.md`.
 //!
 //! **Invariant:** nothing that was flagged, declared as maintenance, failed, or executed on incomplete state teaches
-//! anything, and what is learnt while watching never grows past the bound that [`online`] states.
+//! anything, and what is learnt while watching never grows past the bound that `online` states.
 
 mod book;
 mod budget;
