@@ -3,7 +3,7 @@
 //! Start at [`Engine::advance`] and [`Engine::pending`]. A pending transaction must never leave a trace in the state,
 //! and an execution that differs from the chain's receipt must never be passed off as the chain's.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use cofferdam_types::{
@@ -383,8 +383,9 @@ impl Engine {
         Execution { transaction, window, block, index, effects, facts, assertions, standing }
     }
 
-    /// Protected accounts and the tokens in which the events name them, and the configured assets of touched modules
-    /// whose token changed its storage.
+    /// The configured assets of touched modules whose token changed its storage, and protected accounts with the tokens in
+    /// which the events name them: first those that a protected contract called. Anybody can make events of his own
+    /// tokens, and must not crowd out the balance that he takes.
     fn balances_to_look_at(
         &self,
         effects: &mut Effects,
@@ -403,18 +404,30 @@ impl Engine {
                 left_out = left_out.saturating_add(1);
             }
         };
-        for movement in &effects.movements {
-            let cofferdam_types::Asset::Erc20(token) = movement.asset else { continue };
-            for account in [movement.from, movement.to] {
-                if self.watch.contains(account) {
-                    add(token, account);
-                }
-            }
-        }
         for module in touched.iter().filter_map(|index| self.watch.module(*index)) {
             for token in module.assets.iter().filter_map(cofferdam_types::Asset::token) {
                 if changes.get(&token).is_some_and(|account| account.changed_storage_slots().next().is_some()) {
                     module.contracts.iter().for_each(|contract| add(token, *contract));
+                }
+            }
+        }
+        // Where all find room the order does not matter.
+        let called: HashSet<Address> = if effects.movements.len() > FEW_MOVEMENTS {
+            let by_protected = effects.calls.iter().filter(|call| call.effective && self.watch.contains(call.caller));
+            by_protected.filter(|call| call.kind == cofferdam_types::CallKind::Call).map(|call| call.callee).collect()
+        } else {
+            HashSet::default()
+        };
+        for first in [true, false] {
+            for movement in &effects.movements {
+                let cofferdam_types::Asset::Erc20(token) = movement.asset else { continue };
+                if called.contains(&token) != first {
+                    continue;
+                }
+                for account in [movement.from, movement.to] {
+                    if self.watch.contains(account) {
+                        add(token, account);
+                    }
                 }
             }
         }
@@ -622,6 +635,9 @@ pub(crate) fn from_receipt(
         },
     }
 }
+
+/// So many movements cannot fill the balances that are looked at, beside the assets that people name.
+const FEW_MOVEMENTS: usize = 8;
 
 /// All executions of a block from its receipts alone: no call tree, no storage, token events unchecked.
 pub fn from_receipts(block: &Block) -> Vec<Execution> {

@@ -378,3 +378,44 @@ proptest! {
         prop_assert_eq!((balance(&mut engine, VAULT), balance(&mut engine, THIEF)), (vault, thief));
     }
 }
+
+/// Calls each of `targets` with nothing.
+fn caller_code(targets: &[Address]) -> Bytes {
+    let call =
+        |target: &Address| [hex!("5f5f5f5f5f73").as_slice(), target.as_slice(), hex!("5af150").as_slice()].concat();
+    targets.iter().flat_map(call).collect::<Vec<u8>>().into()
+}
+
+/// Says that one unit went from `from` to `to`.
+fn claiming_code(from: Address, to: Address) -> Bytes {
+    let topic = hex!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
+    let push = |word: &[u8]| [&[0x7f], word].concat();
+    let (to, from) = (push(to.into_word().as_slice()), push(from.into_word().as_slice()));
+    [hex!("60015f52").to_vec(), to, from, push(&topic), hex!("60205fa3").to_vec()].concat().into()
+}
+
+#[test]
+fn forged_events_do_not_crowd_out_the_balance_that_is_taken() {
+    let mut ledger = genesis();
+    let place = |ledger: &mut Ledger, address: Address, code: Bytes| {
+        ledger.set_account(address, AccountState { nonce: 1, code, ..AccountState::default() });
+    };
+    let forged: Vec<Address> = (0..40_u8).map(|number| Address::repeat_byte(100 + number)).collect();
+    for token in &forged {
+        place(&mut ledger, *token, claiming_code(THIEF, VAULT));
+    }
+    let (real, driver) = (Address::repeat_byte(7), Address::repeat_byte(8));
+    place(&mut ledger, real, claiming_code(VAULT, THIEF));
+    place(&mut ledger, VAULT, caller_code(&[real]));
+    place(&mut ledger, driver, caller_code(&[forged.as_slice(), &[VAULT]].concat()));
+    let module = Module { id: ModuleId::new("vault").unwrap(), contracts: vec![VAULT], assets: Vec::new() };
+    let watch = Arc::new(Watchlist::new(vec![module]));
+    let mut engine = Engine::new(RULES, Node::new(&ledger), watch);
+    engine.reset(header(1));
+    let attack = Transaction { to: Some(driver), gas_limit: 5_000_000, ..transfer(THIEF, VAULT, 0, 0) };
+    let execution = engine.pending(Arc::new(attack)).unwrap();
+    assert!(execution.effects.outcome.succeeded(), "{:?}", execution.effects.outcome);
+    assert!(execution.effects.unchecked > 0, "there are more than are looked at");
+    let looked_at = execution.effects.checks.iter().any(|check| check.asset == Asset::Erc20(real));
+    assert!(looked_at, "{:?}", execution.effects.checks);
+}
