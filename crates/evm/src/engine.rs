@@ -7,8 +7,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use cofferdam_types::{
-    Basis, Block, BlockNumber, BlockRef, Effects, Execution, Fact, Header, Needs, Outcome, Receipt, Standing,
-    StateError, StateSource, Transaction, ViewResult, Watchlist, Window,
+    Asset, Basis, Block, BlockNumber, BlockRef, CallKind, Effects, Execution, Fact, Header, Needs, Outcome, Receipt,
+    Standing, StateError, StateSource, Transaction, ViewResult, Watchlist, Window,
 };
 use revm::primitives::{Address, B256, U256};
 use revm::state::EvmState;
@@ -383,9 +383,10 @@ impl Engine {
         Execution { transaction, window, block, index, effects, facts, assertions, standing }
     }
 
-    /// The configured assets of touched modules whose token changed its storage, and protected accounts with the tokens in
-    /// which the events name them: first those that a protected contract called. Anybody can make events of his own
-    /// tokens, and must not crowd out the balance that he takes.
+    /// Protected accounts and the tokens in which the events name them, and the configured assets of touched modules
+    /// whose token changed its storage. First come movements of tokens that people named or a protected contract called,
+    /// then the other contracts of the module, then what anybody claims: whoever makes events of his own tokens must not
+    /// crowd out the balance that he takes.
     fn balances_to_look_at(
         &self,
         effects: &mut Effects,
@@ -404,24 +405,19 @@ impl Engine {
                 left_out = left_out.saturating_add(1);
             }
         };
-        for module in touched.iter().filter_map(|index| self.watch.module(*index)) {
-            for token in module.assets.iter().filter_map(cofferdam_types::Asset::token) {
-                if changes.get(&token).is_some_and(|account| account.changed_storage_slots().next().is_some()) {
-                    module.contracts.iter().for_each(|contract| add(token, *contract));
-                }
-            }
-        }
-        // Where all find room the order does not matter.
-        let called: HashSet<Address> = if effects.movements.len() > FEW_MOVEMENTS {
-            let by_protected = effects.calls.iter().filter(|call| call.effective && self.watch.contains(call.caller));
-            by_protected.filter(|call| call.kind == cofferdam_types::CallKind::Call).map(|call| call.callee).collect()
-        } else {
-            HashSet::default()
-        };
-        for first in [true, false] {
+        let modules = || touched.iter().filter_map(|index| self.watch.module(*index));
+        let believed: Option<HashSet<Address>> = (effects.movements.len() > FEW_MOVEMENTS).then(|| {
+            let called = effects
+                .calls
+                .iter()
+                .filter(|call| call.effective && call.kind == CallKind::Call && self.watch.contains(call.caller));
+            let named = modules().flat_map(|module| module.assets.iter().filter_map(Asset::token));
+            called.map(|call| call.callee).chain(named).collect()
+        });
+        let moved = |believable: bool, add: &mut dyn FnMut(Address, Address)| {
             for movement in &effects.movements {
-                let cofferdam_types::Asset::Erc20(token) = movement.asset else { continue };
-                if called.contains(&token) != first {
+                let Asset::Erc20(token) = movement.asset else { continue };
+                if believed.as_ref().is_none_or(|believed| believed.contains(&token)) != believable {
                     continue;
                 }
                 for account in [movement.from, movement.to] {
@@ -430,7 +426,16 @@ impl Engine {
                     }
                 }
             }
+        };
+        moved(true, &mut add);
+        for module in modules() {
+            for token in module.assets.iter().filter_map(Asset::token) {
+                if changes.get(&token).is_some_and(|account| account.changed_storage_slots().next().is_some()) {
+                    module.contracts.iter().for_each(|contract| add(token, *contract));
+                }
+            }
         }
+        moved(false, &mut add);
         effects.unchecked = left_out;
         pairs
     }
@@ -440,7 +445,7 @@ impl Engine {
         for module in touched.iter().filter_map(|index| self.watch.module(*index)) {
             for contract in &module.contracts {
                 let Some(account) = changes.get(contract) else { continue };
-                let asset = cofferdam_types::Asset::Native;
+                let asset = Asset::Native;
                 if effects.checks.iter().any(|check| check.account == *contract && check.asset == asset) {
                     continue;
                 }
@@ -636,7 +641,7 @@ pub(crate) fn from_receipt(
     }
 }
 
-/// So many movements cannot fill the balances that are looked at, beside the assets that people name.
+/// So many movements all find room among the balances that are looked at, whoever made them.
 const FEW_MOVEMENTS: usize = 8;
 
 /// All executions of a block from its receipts alone: no call tree, no storage, token events unchecked.

@@ -419,3 +419,19 @@ fn forged_events_do_not_crowd_out_the_balance_that_is_taken() {
     let looked_at = execution.effects.checks.iter().any(|check| check.asset == Asset::Erc20(real));
     assert!(looked_at, "{:?}", execution.effects.checks);
 }
+
+#[test]
+fn whoever_moved_is_looked_at_before_those_of_the_module_who_did_not() {
+    let ledger = genesis();
+    let mut contracts: Vec<Address> = (0..40_u8).map(|number| Address::repeat_byte(100 + number)).collect();
+    contracts.push(VAULT);
+    let module = Module { id: ModuleId::new("vault").unwrap(), contracts, assets: vec![Asset::Erc20(TOKEN)] };
+    let watch = Arc::new(Watchlist::new(vec![module]));
+    let mut engine = Engine::new(RULES, Node::new(&ledger), watch);
+    engine.reset(header(1));
+    let execution = engine.pending(Arc::new(transfer(VAULT, THIEF, 70, 0))).unwrap();
+    assert!(execution.effects.unchecked > 0, "there are more than are looked at");
+    let mover =
+        execution.effects.checks.iter().find(|check| check.account == VAULT && check.asset == Asset::Erc20(TOKEN));
+    assert_eq!(mover.map(|check| check.after), Some(Some(U256::from(930))), "{:?}", execution.effects.checks);
+}
